@@ -1,0 +1,56 @@
+"""Reading a request body: bounded in size and in time."""
+
+import asyncio
+
+from litestar.types import Receive, Scope
+
+from llm_mcp_hub.errors import InvalidRequest, RequestTooLarge
+
+BODY_SECONDS = 60.0
+"""How long a client may take to send a body."""
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete; nobody is there to be told."""
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        RequestTooLarge: It is, or says it is, larger than `limit` bytes.
+        InvalidRequest: It did not come within `BODY_SECONDS`.
+        ClientGone: The client left.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message["more_body"]:
+        body = message["body"]
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                if message["type"] != "http.request":
+                    raise ClientGone
+                parts.append(message["body"])
+                size += len(message["body"])
+                if size > limit:
+                    raise _too_large(limit)
+                if not message["more_body"]:
+                    return b"".join(parts)
+                message = await receive()
+    except TimeoutError:
+        raise InvalidRequest(f"The body did not arrive within {BODY_SECONDS:g} s.") from None
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(
+        f"The request body is larger than {limit} bytes. Send less, or raise "
+        "`server.max_body_bytes`."
+    )

@@ -1,0 +1,135 @@
+"""The gate before every route: is this request meant for this hub, and from whom is it?
+
+Guarantees: a web page on another site can't reach the hub through the visitor's browser (Host and
+Origin are checked, which also stops DNS rebinding); a route that is not public is never run
+without a principal that has its scope.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope as AsgiScope
+
+from llm_mcp_hub.config import LOOPBACK, ServerConfig
+from llm_mcp_hub.domain.access import Principal, Scope
+from llm_mcp_hub.errors import NotPermitted
+from llm_mcp_hub.services.access import AccessService, require
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+
+_PRINCIPAL = "hub_principal"
+
+
+class Gate:
+    """Checks requests for one hub."""
+
+    def __init__(self, server: ServerConfig, access: AccessService) -> None:
+        self._any_host = "*" in server.allowed_hosts
+        self._hosts = LOOPBACK | {server.host, *server.allowed_hosts}
+        self._origins = frozenset(server.allowed_origins)
+        self._access = access
+        self._known: set[bytes] = set()
+
+    async def admit(self, scope: AsgiScope, *needed: Scope) -> Principal:
+        """Let a request in, or say why not.
+
+        Args:
+            needed: The caller must have one of these scopes; none given means any caller.
+
+        Raises:
+            NotPermitted: A foreign Host or Origin, or a missing scope.
+            NotAuthenticated: No working access token.
+        """
+        authorization = self.check_site(scope)
+        principal = await self._access.authenticate(_bearer(authorization))
+        if needed and not any(principal.may(one) for one in needed):
+            require(principal, needed[0])
+        return principal
+
+    def check_site(self, scope: AsgiScope) -> bytes:
+        """Check Host and Origin; return the Authorization header, empty if there is none.
+
+        Raises:
+            NotPermitted: The request is not meant for this hub.
+        """
+        host = authorization = b""
+        origin: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"authorization":
+                authorization = value
+            elif name == b"origin":
+                origin = value
+        if host not in self._known:
+            self._check_host(host)
+        if origin is not None:
+            self._check_origin(origin.decode("latin-1"), host.decode("latin-1"))
+        return authorization
+
+    def _check_host(self, raw: bytes) -> None:
+        name = _host_name(raw.decode("latin-1"))
+        if not (self._any_host or name in self._hosts or _is_address(name)):
+            raise NotPermitted(
+                "This hub is not known by the name in the Host header. Add the name to "
+                "`server.allowed_hosts` if it is right."
+            )
+        if len(self._known) < 256:  # a bound for what strangers can make it hold
+            self._known.add(raw)
+
+    def _check_origin(self, origin: str, host: str) -> None:
+        same_site = urlsplit(origin).netloc == host
+        if not (same_site or origin in self._origins or "*" in self._origins):
+            raise NotPermitted(
+                "Web pages of this origin may not call the hub. Add the origin to "
+                "`server.allowed_origins` if they should."
+            )
+
+
+def guard(gate: Gate, *needed: Scope) -> Guard:
+    """A Litestar guard that admits callers and notes who they are."""
+
+    async def admit(connection: Connection, _handler: BaseRouteHandler) -> None:
+        principal = await gate.admit(connection.scope, *needed)
+        connection.scope["state"][_PRINCIPAL] = principal
+
+    return admit
+
+
+def public(gate: Gate) -> Guard:
+    """A Litestar guard for routes that need no token but still check Host and Origin."""
+
+    async def admit(connection: Connection, _handler: BaseRouteHandler) -> None:
+        gate.check_site(connection.scope)
+
+    return admit
+
+
+def caller(scope: AsgiScope) -> Principal:
+    """The principal that `guard` has admitted."""
+    principal: Principal = scope["state"][_PRINCIPAL]
+    return principal
+
+
+def _bearer(header: bytes) -> str | None:
+    scheme, _, value = header.decode("latin-1").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

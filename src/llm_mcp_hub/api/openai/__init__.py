@@ -1,0 +1,1 @@
+"""The OpenAI dialect: schemas, pure conversion, and the routes."""

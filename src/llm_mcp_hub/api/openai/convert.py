@@ -1,0 +1,195 @@
+"""From OpenAI's words to the hub's; pure.
+
+Guarantee: a request is either understood or refused. What changes the answer and can't be
+honoured is refused by name; what merely tunes it is accepted and named in `ignored`.
+"""
+
+import re
+
+from msgspec import Struct
+
+from llm_mcp_hub.api.openai.schemas import (
+    AssistantMessage,
+    ChatCompletionRequest,
+    ChatMessage,
+    Content,
+    DeveloperMessage,
+    FunctionMessage,
+    ImageContent,
+    RefusalContent,
+    SystemMessage,
+    TextContent,
+    ToolMessage,
+    UserMessage,
+)
+from llm_mcp_hub.domain.chat import (
+    Effort,
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    TurnOptions,
+)
+from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
+
+IGNORED = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "seed",
+    "parallel_tool_calls",
+    "prediction",
+    "service_tier",
+    "store",
+    "metadata",
+    "verbosity",
+)
+"""Accepted without effect: the vendors' tools have no such setting."""
+
+_DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})\Z")
+_REFUSED = ("tools", "functions", "logprobs", "top_logprobs", "audio", "web_search_options", "stop")
+
+
+class Converted(Struct, frozen=True):
+    """A request in the hub's words.
+
+    Attributes:
+        system: None if the request has no system or developer message.
+        ignored: Names of fields that have no effect.
+    """
+
+    messages: tuple[Message, ...]
+    system: str | None
+    options: TurnOptions
+    ignored: tuple[str, ...]
+
+
+def convert_request(request: ChatCompletionRequest) -> Converted:
+    """Convert a request.
+
+    Raises:
+        InvalidRequest: A value makes no sense; `param` names it.
+        UnsupportedParameter: A field can't be honoured; `param` names it.
+    """
+    _refuse_unsupported(request)
+    messages: list[Message] = []
+    system: list[str] = []
+    for index, message in enumerate(request.messages):
+        where = f"messages[{index}]"
+        if isinstance(message, SystemMessage | DeveloperMessage):
+            system.append(_text(message.content, f"{where}.content"))
+        else:
+            messages.append(_message(message, where))
+    return Converted(
+        messages=tuple(messages),
+        system="\n\n".join(text for text in system if text) if system else None,
+        options=TurnOptions(max_tokens=_max_tokens(request), effort=_effort(request)),
+        ignored=tuple(name for name in IGNORED if getattr(request, name) is not None),
+    )
+
+
+def _refuse_unsupported(request: ChatCompletionRequest) -> None:
+    for name in _REFUSED:
+        if getattr(request, name):
+            raise UnsupportedParameter(
+                f"`{name}` is not supported: the answer would not be what you asked for. "
+                "Leave it out.",
+                param=name,
+            )
+    if request.n not in (None, 1):
+        raise UnsupportedParameter("`n` must be 1: ask again for another answer.", param="n")
+    if request.response_format is not None and request.response_format.type != "text":
+        raise UnsupportedParameter(
+            "`response_format` must be `text`: ask for JSON in the prompt.", param="response_format"
+        )
+    if request.modalities and set(request.modalities) != {"text"}:
+        raise UnsupportedParameter("`modalities` must be `text`.", param="modalities")
+
+
+def _max_tokens(request: ChatCompletionRequest) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        value: int | None = getattr(request, name)
+        if value is not None:
+            if value < 1:
+                raise InvalidRequest(f"`{name}` must be at least 1.", param=name)
+            return value
+    return None
+
+
+def _effort(request: ChatCompletionRequest) -> Effort | None:
+    if request.reasoning_effort is None:
+        return None
+    try:
+        return Effort(request.reasoning_effort)
+    except ValueError:
+        known = ", ".join(effort.value for effort in Effort)
+        raise InvalidRequest(
+            f"`reasoning_effort` is one of {known}.", param="reasoning_effort"
+        ) from None
+
+
+def _message(message: ChatMessage, where: str) -> Message:
+    if isinstance(message, UserMessage):
+        parts = _parts(message.content, f"{where}.content")
+        if not parts:
+            raise InvalidRequest(f"{where}: a user message needs content.", param=where)
+        return Message("user", parts)
+    if isinstance(message, AssistantMessage):
+        parts = _parts(message.content, f"{where}.content")
+        if message.refusal and not parts:
+            parts = (TextPart(message.refusal),)
+        calls = tuple(
+            ToolCallPart(call.id, call.function.name, call.function.arguments)
+            for call in message.tool_calls or ()
+        )
+        return Message("assistant", parts + calls)
+    if isinstance(message, ToolMessage):
+        text = _text(message.content, f"{where}.content")
+        return Message("tool", (ToolResultPart(message.tool_call_id, text),))
+    assert isinstance(message, FunctionMessage)
+    raise UnsupportedParameter(
+        f"{where}: the role `function` is obsolete; use `tool`.", param=f"{where}.role"
+    )
+
+
+def _parts(content: Content, where: str) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),) if content else ()
+    parts: list[Part] = []
+    for index, part in enumerate(content):
+        if isinstance(part, TextContent):
+            parts.append(TextPart(part.text))
+        elif isinstance(part, ImageContent):
+            parts.append(_image(part.image_url.url, f"{where}[{index}].image_url.url"))
+        elif isinstance(part, RefusalContent):
+            parts.append(TextPart(part.refusal))
+        else:
+            raise UnsupportedParameter(
+                f"{where}[{index}]: only text and images can be sent.", param=f"{where}[{index}]"
+            )
+    return tuple(parts)
+
+
+def _text(content: Content, where: str) -> str:
+    parts = _parts(content, where)
+    for part in parts:
+        if not isinstance(part, TextPart):
+            raise UnsupportedParameter(f"{where}: only text can stand here.", param=where)
+    return "".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def _image(url: str, where: str) -> ImagePart:
+    match = _DATA_URL.match(url)
+    if match is None:
+        raise InvalidRequest(
+            f"{where}: send the image itself, as a URL of the form "
+            "`data:image/png;base64,…` (png, jpeg, gif or webp). The hub fetches no links.",
+            param=where,
+        )
+    return ImagePart(match.group(1), match.group(2))

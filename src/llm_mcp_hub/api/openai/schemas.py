@@ -1,0 +1,250 @@
+"""Chat completions as OpenAI's clients write and read them (API reference of 2026).
+
+Requests are tolerant: a field that is not listed here is ignored.
+"""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+
+class TextContent(Struct, frozen=True, tag="text", tag_field="type"):
+    """Text."""
+
+    text: str
+
+
+class ImageUrl(Struct, frozen=True):
+    """Where an image is; the hub takes `data:` URLs."""
+
+    url: str
+
+
+class ImageContent(Struct, frozen=True, tag="image_url", tag_field="type"):
+    """An image."""
+
+    image_url: ImageUrl
+
+
+class RefusalContent(Struct, frozen=True, tag="refusal", tag_field="type"):
+    """A refusal of the model's, sent back as history."""
+
+    refusal: str
+
+
+class AudioContent(Struct, frozen=True, tag="input_audio", tag_field="type"):
+    """Audio; refused."""
+
+
+class FileContent(Struct, frozen=True, tag="file", tag_field="type"):
+    """A file; refused."""
+
+
+ContentPart = TextContent | ImageContent | RefusalContent | AudioContent | FileContent
+Content = str | list[ContentPart] | None
+
+
+class FunctionCall(Struct, frozen=True):
+    """The function a model called, with its arguments as JSON text."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class ToolCall(Struct, frozen=True):
+    """A tool call in an assistant's message."""
+
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
+class SystemMessage(Struct, frozen=True, tag="system", tag_field="role"):
+    """Instructions."""
+
+    content: Content = None
+
+
+class DeveloperMessage(Struct, frozen=True, tag="developer", tag_field="role"):
+    """Instructions, by their newer name."""
+
+    content: Content = None
+
+
+class UserMessage(Struct, frozen=True, tag="user", tag_field="role"):
+    """What the user says."""
+
+    content: Content = None
+
+
+class AssistantMessage(Struct, frozen=True, tag="assistant", tag_field="role"):
+    """What the model said earlier."""
+
+    content: Content = None
+    tool_calls: list[ToolCall] | None = None
+    refusal: str | None = None
+
+
+class ToolMessage(Struct, frozen=True, tag="tool", tag_field="role"):
+    """What a tool answered."""
+
+    tool_call_id: str
+    content: Content = None
+
+
+class FunctionMessage(Struct, frozen=True, tag="function", tag_field="role"):
+    """The predecessor of `tool`; refused."""
+
+
+ChatMessage = (
+    SystemMessage
+    | DeveloperMessage
+    | UserMessage
+    | AssistantMessage
+    | ToolMessage
+    | FunctionMessage
+)
+
+
+class StreamOptions(Struct, frozen=True):
+    """What a stream should carry beside the answer."""
+
+    include_usage: bool = False
+
+
+class ResponseFormat(Struct, frozen=True):
+    """The wanted form of the answer."""
+
+    type: str
+
+
+class ChatCompletionRequest(Struct, frozen=True):
+    """`POST /v1/chat/completions`."""
+
+    model: str
+    messages: list[ChatMessage]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    n: int | None = None
+    stop: str | list[str] | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    modalities: list[str] | None = None
+    audio: Any = None
+    web_search_options: Any = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: Any = None
+    seed: int | None = None
+    parallel_tool_calls: bool | None = None
+    prediction: Any = None
+    service_tier: str | None = None
+    store: bool | None = None
+    metadata: Any = None
+    verbosity: str | None = None
+
+
+class PromptTokensDetails(Struct, frozen=True):
+    """Of the prompt's tokens, those read from a cache."""
+
+    cached_tokens: int
+
+
+class CompletionTokensDetails(Struct, frozen=True):
+    """Of the completion's tokens, those spent on reasoning."""
+
+    reasoning_tokens: int
+
+
+class CompletionUsage(Struct, frozen=True):
+    """Token counts of a turn."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class CompletionMessage(Struct, frozen=True):
+    """The model's answer. `reasoning_content` is there if the model showed its reasoning."""
+
+    content: str | None
+    role: Literal["assistant"] = "assistant"
+    refusal: None = None
+    reasoning_content: str | UnsetType = UNSET
+
+
+class Choice(Struct, frozen=True):
+    """The one answer."""
+
+    message: CompletionMessage
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class ChatCompletion(Struct, frozen=True):
+    """A whole answer. `created` is Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: CompletionUsage
+    object: Literal["chat.completion"] = "chat.completion"
+
+
+class Delta(Struct, frozen=True):
+    """What a chunk adds."""
+
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+
+
+class ChunkChoice(Struct, frozen=True):
+    """The one answer, in pieces."""
+
+    delta: Delta
+    index: int = 0
+    logprobs: None = None
+    finish_reason: str | None = None
+
+
+class ChatCompletionChunk(Struct, frozen=True):
+    """One event of a streamed answer."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: CompletionUsage | None | UnsetType = UNSET
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+
+
+class ModelObject(Struct, frozen=True):
+    """A model. `owned_by` is its provider."""
+
+    id: str
+    owned_by: str
+    created: int = 0
+    object: Literal["model"] = "model"
+
+
+class ModelList(Struct, frozen=True):
+    """`GET /v1/models`."""
+
+    data: list[ModelObject] = field(default_factory=list)
+    object: Literal["list"] = "list"

@@ -1,0 +1,124 @@
+"""A turn as OpenAI's JSON: whole, or as the events of a stream. Pure.
+
+Events are the hot path: what all events of a stream have in common is encoded once, and the
+events of a batch are joined into one write.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from llm_mcp_hub.api.openai.schemas import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    CompletionMessage,
+    CompletionTokensDetails,
+    CompletionUsage,
+    Delta,
+    PromptTokensDetails,
+)
+from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.completion import Completion
+
+DONE = b"data: [DONE]\n\n"
+_MARK = "\u0001"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def completion_id(turn_id: str) -> str:
+    """The id clients see, `chatcmpl-` and the turn's digits."""
+    return f"chatcmpl-{turn_id.removeprefix('turn-')}"
+
+
+def whole(completion: Completion, turn_id: str, created: float, model_id: str) -> ChatCompletion:
+    """A whole answer."""
+    message = CompletionMessage(
+        content=completion.text,
+        reasoning_content=completion.reasoning or msgspec.UNSET,
+    )
+    return ChatCompletion(
+        id=completion_id(turn_id),
+        created=int(created),
+        model=model_id,
+        choices=[Choice(message, completion.finish_reason.value)],
+        usage=usage_object(completion.usage),
+    )
+
+
+def usage_object(usage: Usage) -> CompletionUsage:
+    """Token counts in OpenAI's shape."""
+    return CompletionUsage(
+        prompt_tokens=usage.input_tokens,
+        completion_tokens=usage.output_tokens,
+        total_tokens=usage.input_tokens + usage.output_tokens,
+        prompt_tokens_details=PromptTokensDetails(usage.cached_tokens),
+        completion_tokens_details=CompletionTokensDetails(usage.reasoning_tokens),
+    )
+
+
+class EventEncoder:
+    """Encodes the events of one stream.
+
+    Args:
+        include_usage: Send the token counts in an event of their own before the end, and
+            `usage: null` in every other, as OpenAI does.
+    """
+
+    __slots__ = ("_created", "_first", "_id", "_include_usage", "_model", "_reasoning", "_text")
+
+    def __init__(self, turn_id: str, created: float, model_id: str, *, include_usage: bool) -> None:
+        self._id = completion_id(turn_id)
+        self._created = int(created)
+        self._model = model_id
+        self._include_usage = include_usage
+        self._first = True
+        self._text = self._around(Delta(content=_MARK))
+        self._reasoning = self._around(Delta(reasoning_content=_MARK))
+
+    def encode(self, chunks: Sequence[Chunk]) -> bytes:
+        """The events of a batch, joined."""
+        out: list[bytes] = []
+        if self._first:
+            self._first = False
+            out.append(self._event(Delta(role="assistant", content="")))
+        for chunk in chunks:
+            if isinstance(chunk, TextChunk):
+                before, after = self._text
+                out += (before, _encode(chunk.text), after)
+            elif isinstance(chunk, ReasoningChunk):
+                before, after = self._reasoning
+                out += (before, _encode(chunk.text), after)
+            else:
+                out.append(self._end(chunk))
+        return b"".join(out)
+
+    def _around(self, delta: Delta) -> tuple[bytes, bytes]:
+        """What stands before and after the text in an event whose text is `_MARK`."""
+        before, _, after = self._event(delta).partition(_encode(_MARK))
+        return before, after
+
+    def _event(self, delta: Delta, finish_reason: str | None = None) -> bytes:
+        chunk = ChatCompletionChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=[ChunkChoice(delta, finish_reason=finish_reason)],
+            usage=None if self._include_usage else msgspec.UNSET,
+        )
+        return b"data: " + _encode(chunk) + b"\n\n"
+
+    def _end(self, chunk: FinishChunk) -> bytes:
+        data = self._event(Delta(), chunk.reason.value)
+        if self._include_usage:
+            usage = ChatCompletionChunk(
+                id=self._id,
+                created=self._created,
+                model=self._model,
+                choices=[],
+                usage=usage_object(chunk.usage),
+            )
+            data += b"data: " + _encode(usage) + b"\n\n"
+        return data + DONE

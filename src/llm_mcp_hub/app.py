@@ -1,0 +1,35 @@
+"""The composition root: a configuration in, an application out."""
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+
+from llm_mcp_hub import __version__
+from llm_mcp_hub.api.errors import handle_error
+from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.plugin import HubPlugin
+
+
+def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Litestar:
+    """The hub as an ASGI application.
+
+    Args:
+        config: The configuration; defaults everywhere if None.
+        hub: A hub made elsewhere, instead of `config`.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+    """
+    return Litestar(
+        plugins=[HubPlugin(config, hub=hub)],
+        # Litestar raises 404 and 405 before any router is reached.
+        exception_handlers={Exception: handle_error, 404: handle_error, 405: handle_error},
+        openapi_config=OpenAPIConfig(
+            title="LLM MCP Hub",
+            version=__version__,
+            description="Your Claude and Gemini subscriptions as an OpenAI-compatible API.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json"), YamlRenderPlugin()],
+        ),
+    )

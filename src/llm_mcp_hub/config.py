@@ -1,0 +1,231 @@
+"""The hub's configuration: one struct, read from a TOML file and overlaid by the environment.
+
+Guarantee: a key that does not exist, or a value of the wrong type, is refused with its path; the
+hub never starts on a configuration it has only partly understood. No setting takes an API key.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from llm_mcp_hub.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "LLM_MCP_HUB_"
+"""`LLM_MCP_HUB_SERVER__PORT=9000` sets `server.port`: `__` goes one level down."""
+
+CONFIG_VARIABLE = "LLM_MCP_HUB_CONFIG"
+"""Names the configuration file; not a setting itself."""
+
+FILE_ONLY = frozenset({"environment", "executable"})
+"""Provider settings that decide what runs: never taken from the environment."""
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[server]`.
+
+    Attributes:
+        allowed_hosts: Names this hub is reached by, beside loopback names, literal addresses and
+            `host`; `*` allows any.
+        allowed_origins: Origins of web pages that may call the hub from a browser.
+        max_body_bytes: Largest request body.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 32 * 1024 * 1024
+
+
+class AccessConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[access]`. Turning it off is allowed on loopback only."""
+
+    enabled: bool = True
+
+
+class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sessions]`.
+
+    Attributes:
+        ttl_seconds: A session is forgotten so long after its latest turn.
+    """
+
+    ttl_seconds: float = 3600.0
+
+
+class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration.
+
+    Attributes:
+        data_dir: Where the hub keeps its own files; empty for the user's data directory.
+        state: URL of the state store; empty for an SQLite file in the data directory.
+        demo: Whether the echo provider is on.
+        aliases: Further names of models: `{"gpt-4o": "claude/sonnet"}`.
+        providers: Settings by provider name. `kind` names the kind of provider and defaults to
+            the name, `enabled = false` leaves the provider out; the rest belongs to the plugin.
+    """
+
+    data_dir: str = ""
+    state: str = ""
+    demo: bool = False
+    server: ServerConfig = ServerConfig()
+    access: AccessConfig = AccessConfig()
+    sessions: SessionsConfig = SessionsConfig()
+    log: LogConfig = LogConfig()
+    aliases: dict[str, str] = {}
+    providers: dict[str, dict[str, Any]] = {}
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory."""
+        if self.data_dir:
+            return Path(self.data_dir).expanduser()
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return Path(base).expanduser() / "llm-mcp-hub"
+
+    @property
+    def state_url(self) -> str:
+        """URL of the state store."""
+        return self.state or f"sqlite:///{self.data_path.absolute() / 'hub.db'}"
+
+    def check(self) -> None:
+        """Refuse what is well-formed but not safe or not possible.
+
+        Raises:
+            ConfigError: It is so.
+        """
+        if not self.access.enabled and self.server.host not in LOOPBACK:
+            raise ConfigError(
+                "access.enabled: the hub serves without access tokens on loopback only; set "
+                "server.host to 127.0.0.1 or turn access control on again",
+                param="access.enabled",
+            )
+        for path, value in (
+            ("server.port", self.server.port),
+            ("server.max_body_bytes", self.server.max_body_bytes),
+            ("sessions.ttl_seconds", self.sessions.ttl_seconds),
+        ):
+            # Port 0 lets the system choose one.
+            if value < 0 or (value == 0 and path != "server.port"):
+                raise ConfigError(f"{path}: must be greater than zero", param=path)
+        if self.server.port > 65_535:
+            raise ConfigError("server.port: must be at most 65535", param="server.port")
+
+
+def read_config(
+    file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+) -> HubConfig:
+    """The configuration from a file, the environment and the command line, in rising precedence.
+
+    Args:
+        file: A TOML file, or None for defaults.
+        environment: Usually `os.environ`.
+        overrides: Nested like the file; None values are left out.
+
+    Raises:
+        ConfigError: The file can't be read, or something in it is wrong.
+    """
+    settings = _read_toml(file) if file is not None else {}
+    _merge(settings, _from_environment(environment))
+    _merge(settings, overrides or {})
+    config: HubConfig = convert_settings(settings, HubConfig, "")
+    config.check()
+    return config
+
+
+def default_config_file(environment: Mapping[str, str]) -> Path | None:
+    """The file named by `CONFIG_VARIABLE`, or else the user's own if there is one."""
+    named = environment.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    base = environment.get("XDG_CONFIG_HOME") or "~/.config"
+    file = Path(base).expanduser() / "llm-mcp-hub" / "config.toml"
+    return file if file.is_file() else None
+
+
+def convert_settings(settings: Mapping[str, Any], kind: type[Any], where: str) -> Any:
+    """Settings as a struct of type `kind`.
+
+    Args:
+        where: Path of the settings in the configuration, for the message.
+
+    Raises:
+        ConfigError: They do not fit.
+    """
+    try:
+        return msgspec.convert(settings, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem, _, at = str(error).partition(" - at `$")
+        inner = at.rstrip("`").lstrip(".")
+        path = ".".join(part for part in (where, inner) if part) or "the top level"
+        hint = ""
+        if "unknown field" in problem and "key" in problem.lower():
+            hint = "; the hub works with subscriptions and takes no API key anywhere"
+        raise ConfigError(f"{path}: {problem}{hint}", param=path) from None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if path[0] == "providers" and FILE_ONLY.intersection(path[2:]):
+            raise ConfigError(
+                f"{'.'.join(path)}: is taken from the configuration file only, not from {name}",
+                param=".".join(path),
+            )
+        level = settings
+        for part in path[:-1]:
+            level = level.setdefault(part, {})
+            if not isinstance(level, dict):
+                raise ConfigError(f"{name}: {part} has a value and parts of its own")
+        level[path[-1]] = _value(name, text)
+    return settings
+
+
+def _value(name: str, text: str) -> Any:
+    """Lists and tables are written as JSON; everything else is text that fits its setting."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{name}: is not valid JSON: {error}") from None
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, Mapping):
+            inner = base.setdefault(key, {})
+            if isinstance(inner, dict):
+                _merge(inner, value)
+            else:
+                base[key] = dict(value)
+        elif value is not None:
+            base[key] = value

@@ -1,0 +1,43 @@
+"""Who may call the hub."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Scope(StrEnum):
+    """What an access token allows. `admin` includes the others."""
+
+    CHAT = "chat"
+    SESSIONS = "sessions"
+    ADMIN = "admin"
+
+
+class Principal(Struct, frozen=True):
+    """The caller: everything the hub remembers belongs to one."""
+
+    name: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the principal has the scope, itself or through `admin`."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class AccessToken(Struct, frozen=True):
+    """The hub's own credential for a caller, as it is stored: without the secret.
+
+    Attributes:
+        id: Public half of the token, by which it is found.
+        name: Unique; also the name of the principal.
+        secret_hash: SHA-256 of the secret half, hexadecimal.
+        created_at: Unix seconds.
+        expires_at: Unix seconds, or None for never.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    secret_hash: str
+    created_at: float
+    expires_at: float | None = None

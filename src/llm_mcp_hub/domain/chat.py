@@ -1,0 +1,104 @@
+"""What is said in a conversation, and what a turn asks for."""
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+
+class TextPart(Struct, frozen=True, tag="text", tag_field="type"):
+    """Text."""
+
+    text: str
+
+
+class ImagePart(Struct, frozen=True, tag="image", tag_field="type"):
+    """An image by value.
+
+    Attributes:
+        media_type: An IANA type such as `image/png`.
+        data: The image, base64.
+    """
+
+    media_type: str
+    data: str
+
+
+class ToolCallPart(Struct, frozen=True, tag="tool_call", tag_field="type"):
+    """A call the model made to a tool of the client's.
+
+    Attributes:
+        arguments: The arguments as the JSON text that the model wrote.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResultPart(Struct, frozen=True, tag="tool_result", tag_field="type"):
+    """What the client's tool answered to the call `call_id`."""
+
+    call_id: str
+    text: str
+
+
+Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
+Role = Literal["user", "assistant", "tool"]
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """One message: a role and its parts, in order. System prompts are not messages."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+class Effort(StrEnum):
+    """How hard a reasoning model should think."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+
+
+class TurnOptions(Struct, frozen=True):
+    """How the answer should be made. `None` leaves the choice to the provider.
+
+    Attributes:
+        max_tokens: Upper bound of generated tokens.
+    """
+
+    max_tokens: int | None = None
+    effort: Effort | None = None
+
+
+class TurnRequest(Struct, frozen=True):
+    """One turn, ready for a provider.
+
+    Attributes:
+        model: The provider's own name of the model, without `provider/`.
+        messages: The whole conversation, oldest first; the last is from the user or a tool.
+        prior: How many of `messages` were part of the conversation before this turn.
+        prior_digest: `domain.transcript` digest of those, which names the conversation state
+            that a parked worker must be in to continue it.
+        digest: Digest of all of `messages`.
+    """
+
+    turn_id: str
+    principal: str
+    model: str
+    messages: tuple[Message, ...]
+    prior: int
+    prior_digest: str
+    digest: str
+    system: str = ""
+    options: TurnOptions = TurnOptions()

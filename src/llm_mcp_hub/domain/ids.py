@@ -1,0 +1,24 @@
+"""Identifiers: random, URL-safe, and never used as a path or a command-line argument."""
+
+import re
+import secrets
+
+SESSION_ID_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
+"""What a caller may name a session, for schemas."""
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def new_turn_id() -> str:
+    """A fresh turn id, `turn-` and 24 hexadecimal digits."""
+    return f"turn-{secrets.token_hex(12)}"
+
+
+def new_session_id() -> str:
+    """A fresh session id, `sess-` and 24 hexadecimal digits."""
+    return f"sess-{secrets.token_hex(12)}"
+
+
+def is_session_id(value: str) -> bool:
+    """Whether a caller may name a session so: 1 to 128 of `A-Z a-z 0-9 . _ : -`."""
+    return _SESSION_ID.fullmatch(value) is not None

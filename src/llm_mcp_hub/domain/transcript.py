@@ -1,0 +1,94 @@
+"""Recognising a conversation by what was said in it.
+
+A digest stands for a transcript: two message lists have the same digest exactly when they say
+the same, where outer white space of a text, the split of a text into parts, and the wording of a
+tool call's arguments do not count (clients change those when they send a history back). System
+prompts do not count either: many clients put the time of day into theirs.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart
+
+EMPTY = ""
+"""The digest of a transcript without messages."""
+
+
+def extend(digest: str, message: Message) -> str:
+    """The digest of a transcript after one more message."""
+    hasher = blake2b(digest.encode(), digest_size=16)
+
+    def feed(kind: str, value: str) -> None:
+        data = value.encode("utf-8", "surrogatepass")
+        hasher.update(b"%s %d " % (kind.encode(), len(data)))
+        hasher.update(data)
+
+    feed("role", message.role)
+    feed("text", message.text.strip())
+    for part in message.parts:
+        if isinstance(part, TextPart):
+            continue
+        if isinstance(part, ImagePart):
+            feed("image", part.media_type)
+            feed("data", part.data)
+        elif isinstance(part, ToolCallPart):
+            feed("call", part.id)
+        else:
+            feed("result", part.call_id)
+            feed("value", part.text.strip())
+    return hasher.hexdigest()
+
+
+def digests(messages: Sequence[Message]) -> list[str]:
+    """For each message, the digest of the transcript that ends with it."""
+    result: list[str] = []
+    digest = EMPTY
+    for message in messages:
+        digest = extend(digest, message)
+        result.append(digest)
+    return result
+
+
+def history_length(messages: Sequence[Message]) -> int:
+    """How many messages are history: all up to and including the last one of the assistant's."""
+    for index in range(len(messages) - 1, -1, -1):
+        if messages[index].role == "assistant":
+            return index + 1
+    return 0
+
+
+class Continuation(Struct, frozen=True):
+    """How a request goes on from what is stored: keep so many stored messages, add these."""
+
+    keep: int
+    first_new: int
+
+
+def reconcile(
+    stored: Sequence[str], stored_messages: Sequence[Message], request: Sequence[Message]
+) -> Continuation:
+    """Decide what a request that names a session adds to it.
+
+    Args:
+        stored: Digests of the stored messages.
+        stored_messages: The stored messages themselves.
+        request: The messages of the request.
+
+    Returns:
+        A request without assistant messages holds new messages only. Otherwise its history is
+        looked up: at the end or inside of what is stored (the caller went back to an earlier
+        point: what followed is dropped), or as the tail of what is stored (the caller trims).
+        A history found nowhere replaces what is stored: the model sees what the caller sent.
+    """
+    split = history_length(request)
+    if split == 0:
+        return Continuation(len(stored), 0)
+    history = digests(request[:split])
+    if split <= len(stored) and stored[split - 1] == history[-1]:
+        return Continuation(split, split)
+    if split < len(stored_messages) and digests(stored_messages[-split:])[-1] == history[-1]:
+        return Continuation(len(stored), split)
+    return Continuation(0, 0)

@@ -1,0 +1,111 @@
+"""The hub itself, without any door: state, plugins, providers and services put together.
+
+Guarantee: `async with Hub(config)` has everything running inside the block and nothing left after
+it. The constructor does no I/O beyond importing plugins, so a wrong configuration is refused
+before anything is started.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.errors import StateUnavailable
+from llm_mcp_hub.plugins import Plugins, load_plugins
+from llm_mcp_hub.providers.registry import build_registry
+from llm_mcp_hub.services.access import AccessService
+from llm_mcp_hub.services.catalog import Catalog
+from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.sessions import SessionService
+from llm_mcp_hub.services.status import StatusService
+from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.state.factory import create_store
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Hub:
+    """See the module. The services are its attributes.
+
+    Args:
+        config: The configuration.
+        plugins: The plugins; by default those installed.
+        environment: By default that of the process. Child processes see an allow-list of it.
+
+    Raises:
+        ConfigError: The configuration names something that does not exist.
+    """
+
+    def __init__(
+        self,
+        config: HubConfig,
+        plugins: Plugins | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        config.check()
+        self.config = config
+        self.plugins = plugins if plugins is not None else load_plugins()
+        self.store = create_store(config.state_url, self.plugins.store_factories())
+        settings = dict(config.providers)
+        if config.demo:
+            settings.setdefault("echo", {})
+        self.registry = build_registry(
+            settings,
+            self.plugins.provider_factories(),
+            config.data_path,
+            os.environ if environment is None else environment,
+        )
+        self.access = AccessService(self.store, enabled=config.access.enabled)
+        self.catalog = Catalog(self.registry, config.aliases)
+        self.sessions = SessionService(self.store)
+        self.status = StatusService(self.registry, self.store)
+        self._leases = LeaseKeeper(self.store)
+        context = TurnContext(
+            store=self.store,
+            leases=self._leases,
+            session_ttl=config.sessions.ttl_seconds,
+            finished=self.plugins.turn_finished,
+        )
+        self.chat = ChatService(self.catalog, context)
+
+    async def open(self) -> None:
+        """Connect the state store and let the providers get ready."""
+        try:
+            await self.store.open()
+        except StateUnavailable as error:
+            # A server that is away for a moment must not keep the hub from starting.
+            log.warning("state.unavailable", reason=error.message)
+        self._leases.start()
+        await self.registry.start()
+
+    def drain(self) -> None:
+        """Refuse new turns from now on."""
+        self.status.draining = True
+        self.chat.drain()
+
+    async def aclose(self) -> None:
+        """End everything; bounded and shielded."""
+        self.drain()
+        await asyncio.shield(asyncio.get_running_loop().create_task(self._close()))
+
+    async def _close(self) -> None:
+        await self.registry.aclose()
+        await self._leases.aclose()
+        await self.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,86 @@
+"""Structured logs, for people on a terminal and as JSON for machines.
+
+Guarantee: no access token, vendor token, or other value under a secret's name is written, even
+inside a longer text. Logs go to standard error; standard output belongs to the caller.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import msgspec
+import structlog
+
+from llm_mcp_hub.config import LogConfig
+
+REDACTED = "[redacted]"
+_SECRET_KEYS = re.compile(
+    r"token(?!s)|secret|password|authorization|cookie|api_?key", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"hub-[0-9a-f]{12}-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|ya29\.[A-Za-z0-9_-]+"
+    r"|(?<=Bearer )\S+|(?<=://)[^/@\s]+@"
+)
+
+
+def redact_text(text: str) -> str:
+    """The text without anything that looks like a token or a URL's password."""
+    return _SECRET_TEXT.sub(REDACTED, text)
+
+
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A structlog processor: hide secrets by their name and by their look."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = REDACTED if _SECRET_KEYS.search(key) else redact_text(value)
+    return event
+
+
+def configure_logging(config: LogConfig, stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging, for a process that is the hub.
+
+    An application that embeds the hub sets up its own logging and does not call this.
+    """
+    out = stream or sys.stderr
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    format_ = _format(config.format, out)
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    renderer: structlog.typing.Processor
+    if format_ == "json":
+        renderer = structlog.processors.JSONRenderer(serializer=_to_json)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=out.isatty())
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=processors,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _format(wanted: Literal["auto", "console", "json"], out: TextIO) -> Literal["console", "json"]:
+    if wanted == "auto":
+        return "console" if out.isatty() else "json"
+    return wanted
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

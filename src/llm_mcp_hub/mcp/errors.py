@@ -1,0 +1,66 @@
+"""Errors for MCP: the second table of the error tree.
+
+A failure inside a tool is a result with `isError`, so that the model can read it and react. What
+the caller did wrong with the protocol, or may not do at all, is a JSON-RPC error.
+Codes: JSON-RPC 2.0, section 5.1; -32002 is MCP's own for a resource that does not exist.
+"""
+
+from llm_mcp_hub import errors
+from llm_mcp_hub.errors import HubError
+
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+RESOURCE_NOT_FOUND = -32002
+
+TOOL_RESULT = None
+"""Not a protocol error: reported in the tool's result."""
+
+CODES: dict[type[HubError], int | None] = {
+    errors.HubError: INTERNAL_ERROR,
+    errors.BadRequest: TOOL_RESULT,
+    errors.InvalidRequest: TOOL_RESULT,
+    errors.UnsupportedParameter: TOOL_RESULT,
+    errors.ContextTooLong: TOOL_RESULT,
+    errors.RequestTooLarge: TOOL_RESULT,
+    errors.NotAuthenticated: INVALID_REQUEST,
+    errors.NotPermitted: INVALID_REQUEST,
+    errors.NotFound: RESOURCE_NOT_FOUND,
+    errors.RouteNotFound: METHOD_NOT_FOUND,
+    errors.MethodNotAllowed: METHOD_NOT_FOUND,
+    errors.UnknownModel: TOOL_RESULT,
+    errors.UnknownProvider: TOOL_RESULT,
+    errors.UnknownSession: TOOL_RESULT,
+    errors.UnknownAccessToken: TOOL_RESULT,
+    errors.Conflict: TOOL_RESULT,
+    errors.SessionBusy: TOOL_RESULT,
+    errors.SessionChanged: TOOL_RESULT,
+    errors.NameTaken: TOOL_RESULT,
+    errors.LimitReached: TOOL_RESULT,
+    errors.QueueFull: TOOL_RESULT,
+    errors.ProviderRateLimited: TOOL_RESULT,
+    errors.WorkerError: TOOL_RESULT,
+    errors.WorkerStartFailed: TOOL_RESULT,
+    errors.WorkerDied: TOOL_RESULT,
+    errors.WorkerGarbled: TOOL_RESULT,
+    errors.ProviderError: TOOL_RESULT,
+    errors.ProviderFailed: TOOL_RESULT,
+    errors.ProviderOverloaded: TOOL_RESULT,
+    errors.ProviderStreamCut: TOOL_RESULT,
+    errors.Unavailable: TOOL_RESULT,
+    errors.ProviderUnavailable: TOOL_RESULT,
+    errors.LoginRequired: TOOL_RESULT,
+    errors.QueueTimeout: TOOL_RESULT,
+    errors.Draining: TOOL_RESULT,
+    errors.StateUnavailable: TOOL_RESULT,
+    errors.TurnTimeout: TOOL_RESULT,
+    errors.ConfigError: INTERNAL_ERROR,
+    errors.InternalError: INTERNAL_ERROR,
+}
+"""The JSON-RPC code of every error, or `TOOL_RESULT`."""
+
+
+def rpc_code(error: HubError) -> int | None:
+    """The JSON-RPC code, or `TOOL_RESULT` if the error belongs into a tool's result."""
+    return CODES[type(error)]

@@ -1,0 +1,56 @@
+"""The hub as a plugin of a Litestar application.
+
+Guarantee: it adds its routes, one lifespan and its commands, and changes nothing else of the
+application: errors of other routes keep the application's own handling.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from click import Group
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.plugins import CLIPlugin, InitPlugin
+
+from llm_mcp_hub.api.openai.chat import PATH
+from llm_mcp_hub.api.openapi import document_chat
+from llm_mcp_hub.api.router import hub_router
+from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.hub import Hub
+
+
+class HubPlugin(InitPlugin, CLIPlugin):
+    """Serves a hub inside an application: `Litestar(plugins=[HubPlugin(HubConfig())])`.
+
+    Args:
+        config: The hub's configuration; by default read like `llm-mcp-hub serve` does.
+        path: Where the hub's routes begin.
+        hub: A hub made elsewhere, instead of `config`.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+    """
+
+    def __init__(
+        self, config: HubConfig | None = None, path: str = "/", *, hub: Hub | None = None
+    ) -> None:
+        self.hub = hub if hub is not None else Hub(config or HubConfig())
+        self._path = path
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Add the routes and the lifespan."""
+        app_config.route_handlers.append(hub_router(self.hub, self._path))
+        app_config.lifespan.append(self._lifespan)
+        return app_config
+
+    def on_cli_init(self, cli: Group) -> None:
+        """Add `hub` to the application's own command line."""
+        from llm_mcp_hub.cli import main
+
+        cli.add_command(main, name="hub")
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
+        document_chat(app, f"{self._path.rstrip('/')}{PATH}")
+        async with self.hub:
+            yield

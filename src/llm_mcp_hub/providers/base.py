@@ -1,0 +1,126 @@
+"""What a provider promises, and how one is made.
+
+Promises of a provider:
+
+1. `open_turn` raises before anything is spent if it can't serve the request; the errors are
+   `HubError`s.
+2. The stream yields batches of chunks: those that came together. A batch is never empty and is
+   never held back to grow.
+3. The last chunk of a stream that succeeds is its only `FinishChunk`. A stream that fails raises
+   a `HubError` after the chunks that came before it, and never repeats text.
+4. `ChunkStream.aclose` is bounded, may be called at any time and more than once, and afterwards
+   nothing generates any more for that turn.
+5. `status` and `credential_status` do no I/O beyond reading a small local file, and tell no
+   secret.
+6. `aclose` leaves no process, task or file behind.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus
+
+
+class ChunkStream(Protocol):
+    """The chunks of one turn."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        """Iterate over the batches; once."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the turn, finished or not."""
+        ...
+
+
+class Provider(Protocol):
+    """A configured source of completions."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Begin to get ready, in the background. Returns at once and does not raise."""
+        ...
+
+    async def models(self) -> Sequence[ModelCard]:
+        """The models it offers, the default one first. Never raises; falls back to known names."""
+        ...
+
+    async def open_turn(self, request: TurnRequest) -> ChunkStream:
+        """Begin a turn."""
+        ...
+
+    def status(self) -> ProviderStatus:
+        """Whether it takes requests, and how its workers are doing."""
+        ...
+
+    def credential_status(self) -> CredentialStatus | None:
+        """State of its login; None if it needs none."""
+        ...
+
+    async def aclose(self) -> None:
+        """End everything it has started; bounded."""
+        ...
+
+
+class ProviderContext(Struct, frozen=True):
+    """What the hub gives to a provider that is being made.
+
+    Attributes:
+        name: The name the provider is configured under.
+        settings: The settings, an instance of the factory's `settings` type.
+        data_dir: Directory of its own inside the hub's data directory. It may not exist yet.
+        environment: The hub's own environment, read-only.
+    """
+
+    name: str
+    settings: Any
+    data_dir: Path
+    environment: Mapping[str, str]
+
+
+class NoSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of a provider that has none."""
+
+
+class ProviderFactory(Struct, frozen=True):
+    """A kind of provider.
+
+    Attributes:
+        kind: Its name in the configuration, and the default name of the provider.
+        create: Makes a provider; no I/O. Raises `ConfigError` for settings that make no sense.
+        settings: The struct that `[providers.NAME]` is read into, `forbid_unknown_fields` on.
+        automatic: Whether a provider of this kind exists without being configured.
+    """
+
+    kind: str
+    create: Callable[[ProviderContext], Provider]
+    settings: type[Struct] = NoSettings
+    automatic: bool = True
+
+
+class _Stream:
+    """A `ChunkStream` over an async generator of single chunks."""
+
+    def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        async for chunk in self._chunks:
+            yield (chunk,)
+
+    async def aclose(self) -> None:
+        close = getattr(self._chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def stream_of(chunks: AsyncIterator[Chunk]) -> ChunkStream:
+    """A `ChunkStream` from an async generator of chunks, for providers that need no more."""
+    return _Stream(chunks)

@@ -1,0 +1,122 @@
+"""A worker with its dialect: the live conversation inside one child process.
+
+Guarantee: whatever the worker does (dies, garbles, floods, says nothing), each call ends with
+events or with a `HubError`, and after an error the conversation is no longer `alive`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.errors import HubError, WorkerStartFailed
+from llm_mcp_hub.providers.dialect import Dialect, Event, Inspected, Ready, TurnFailed
+from llm_mcp_hub.workers.process import Worker
+from llm_mcp_hub.workers.spec import WorkerSpec
+
+E = TypeVar("E", Ready, Inspected)
+
+
+class Conversation:
+    """A member of a provider's pool. Blank until its first turn begins."""
+
+    __slots__ = ("_broken", "dialect", "worker")
+
+    def __init__(self, worker: Worker, dialect: Dialect) -> None:
+        self.worker = worker
+        self.dialect = dialect
+        self._broken = False
+
+    @classmethod
+    async def start(
+        cls, spec: WorkerSpec, dialect: Dialect, seconds: float
+    ) -> "tuple[Conversation, Ready]":
+        """Start a worker and prove it ready.
+
+        Raises:
+            WorkerStartFailed: It did not start, or gave no sign of life within `seconds`.
+        """
+        conversation = cls(await Worker.start(spec), dialect)
+        try:
+            dialect.probe()
+            ready = await conversation._answer(Ready, seconds)
+        except BaseException:
+            await conversation.aclose()
+            raise
+        return conversation, ready
+
+    async def inspect(self, seconds: float) -> Inspected:
+        """Ask the tool what it is. Ends the conversation's being blank.
+
+        Raises:
+            WorkerStartFailed: No answer within `seconds`, or a broken one.
+        """
+        self.dialect.inspect()
+        return await self._answer(Inspected, seconds)
+
+    def begin(self, request: TurnRequest, *, continued: bool) -> None:
+        """Send the turn's first bytes."""
+        self.dialect.begin(request, continued=continued)
+        self.worker.send(self.dialect.data_to_send())
+
+    def interrupt(self) -> None:
+        """Ask the tool to stop generating; does not wait for it."""
+        if self.worker.alive:
+            self.dialect.interrupt()
+            self.worker.send(self.dialect.data_to_send())
+
+    async def receive(self) -> list[Event]:
+        """The next events; may be empty.
+
+        Raises:
+            WorkerDied: The worker ended.
+            WorkerGarbled: Its output broke the protocol.
+        """
+        lines = await self.worker.receive()
+        try:
+            events = self.dialect.receive(lines)
+        except HubError:
+            self._broken = True
+            raise
+        answer = self.dialect.data_to_send()
+        if answer:
+            self.worker.send(answer)
+        return events
+
+    @property
+    def alive(self) -> bool:
+        """Whether another turn can run in it."""
+        return not self._broken and self.worker.alive
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the worker has exited."""
+        self.worker.exited.add_done_callback(lambda _: callback())
+
+    async def aclose(self) -> None:
+        """End the worker."""
+        await self.worker.aclose()
+
+    async def _answer(self, kind: type[E], seconds: float) -> E:
+        self.worker.send(self.dialect.data_to_send())
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    for event in await self.receive():
+                        if isinstance(event, kind):
+                            return event
+                        if isinstance(event, TurnFailed):
+                            raise event.error
+        except TimeoutError:
+            raise WorkerStartFailed(
+                f"The provider's program gave no sign of life within {seconds:g} s. "
+                "Run `llm-mcp-hub doctor`.",
+                detail=self.worker.stderr_tail,
+            ) from None
+        except HubError as error:
+            if isinstance(error, WorkerStartFailed):
+                raise
+            raise WorkerStartFailed(
+                "The provider's program ended or misbehaved while it started. "
+                "Run `llm-mcp-hub doctor`.",
+                detail=error.detail or error.message,
+            ) from error

@@ -1,0 +1,140 @@
+"""The echo provider: answers with the last user text. For the demo, the documentation and tests.
+
+It is a real provider with real child processes, in the same pool and under the same supervision
+as a vendor's tool. It exists only where it is asked for: `--demo`, or `[providers.echo]`.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.errors import WorkerGarbled
+from llm_mcp_hub.hookspecs import hookimpl
+from llm_mcp_hub.providers.base import ProviderContext, ProviderFactory
+from llm_mcp_hub.providers.cli import CliProvider
+from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.dialect import Event, Inspected, Ready
+from llm_mcp_hub.workers.pool import PoolLimits
+from llm_mcp_hub.workers.spec import WorkerSpec
+
+WORKER = Path(__file__).with_name("echo_worker.py")
+
+
+class EchoSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[providers.echo]`.
+
+    Attributes:
+        word_seconds: Pause before each word.
+    """
+
+    word_seconds: float = 0.02
+    pool: PoolLimits = PoolLimits(min_spare=1, max_workers=8)
+    deadlines: Deadlines = Deadlines()
+
+
+class _Say(Struct, tag="say"):
+    text: str
+    limit: int | None
+
+
+class _Line(Struct):
+    """What the worker writes: `ready`, `word` with a text, or `end` with the token figures."""
+
+    type: Literal["ready", "word", "end"]
+    text: str = ""
+    cut: bool = False
+    words: int = 0
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+class EchoDialect:
+    """Speaks with `echo_worker.py`: one JSON object per line, both ways."""
+
+    def __init__(self) -> None:
+        self._outgoing = bytearray()
+        self._input_tokens = 0
+
+    def probe(self) -> None:
+        """Ask for `ready`."""
+        self._outgoing += b'{"type":"probe"}\n'
+
+    def inspect(self) -> None:
+        """The worker has nothing to tell; a second `ready` will do."""
+        self._outgoing += b'{"type":"inspect"}\n'
+
+    def begin(self, request: TurnRequest, *, continued: bool) -> None:  # noqa: ARG002  # an echo has no memory
+        """Have the last user text said."""
+        text = next((m.text for m in reversed(request.messages) if m.role == "user"), "")
+        self._input_tokens = sum(len(message.text.split()) for message in request.messages)
+        self._outgoing += msgspec.json.encode(_Say(text, request.options.max_tokens)) + b"\n"
+
+    def interrupt(self) -> None:
+        """Have the rest left out."""
+        self._outgoing += b'{"type":"interrupt"}\n'
+
+    def receive(self, lines: Sequence[bytes]) -> list[Event]:
+        """Words become chunks."""
+        events: list[Event] = []
+        for raw in lines:
+            try:
+                line = _DECODER.decode(raw)
+            except msgspec.DecodeError as error:
+                raise WorkerGarbled("The echo worker wrote nonsense.", detail=str(error)) from error
+            if line.type == "word":
+                events.append(TextChunk(line.text))
+            elif line.type == "end":
+                usage = Usage(input_tokens=self._input_tokens, output_tokens=line.words)
+                reason = FinishReason.LENGTH if line.cut else FinishReason.STOP
+                events.append(FinishChunk(reason, usage))
+            elif line.text == "inspect":
+                events.append(Inspected((ModelCard("echo", "Echo"),)))
+            else:
+                events.append(Ready(None))
+        return events
+
+    def data_to_send(self) -> bytes:
+        """What has been queued."""
+        data = bytes(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+
+class EchoProvider(CliProvider):
+    """See the module."""
+
+    def __init__(self, name: str, settings: EchoSettings) -> None:
+        super().__init__(name, settings.pool, settings.deadlines)
+        self._spec = WorkerSpec(
+            argv=(sys.executable, "-I", "-S", str(WORKER), str(settings.word_seconds))
+        )
+
+    def worker_spec(self) -> WorkerSpec:
+        """The Python that runs the hub, without its site packages."""
+        return self._spec
+
+    def new_dialect(self) -> EchoDialect:
+        """A fresh one."""
+        return EchoDialect()
+
+    def fallback_models(self) -> tuple[ModelCard, ...]:
+        """Its one model."""
+        return (ModelCard("echo", "Echo"),)
+
+
+def _create(context: ProviderContext) -> EchoProvider:
+    return EchoProvider(context.name, context.settings)
+
+
+@hookimpl
+def hub_register_providers() -> list[ProviderFactory]:
+    """The echo provider, never on by itself."""
+    return [ProviderFactory("echo", _create, EchoSettings, automatic=False)]

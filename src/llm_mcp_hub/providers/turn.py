@@ -1,0 +1,140 @@
+"""One turn in a conversation with a child process, as a stream of chunks.
+
+Guarantees: see `providers.base`, promises 2 to 4. A parked worker that turns out to be dead
+before it has said anything for this turn is replaced by a fresh one with the history replayed;
+the caller notices nothing but the time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, ReasoningChunk, TextChunk
+from llm_mcp_hub.domain.completion import Fold
+from llm_mcp_hub.errors import HubError, TurnTimeout, WorkerDied
+from llm_mcp_hub.providers.conversation import Conversation
+from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch
+from llm_mcp_hub.providers.dialect import Event, QuotaSeen, TurnFailed
+from llm_mcp_hub.workers.pool import Lease, Pool
+
+_CHUNKS = (TextChunk, ReasoningChunk, FinishChunk)
+
+
+def park_key(request: TurnRequest, digest: str) -> Hashable:
+    """What a worker must match to continue a conversation exactly."""
+    return (request.principal, request.system, request.model, digest)
+
+
+class CliTurn:
+    """A `ChunkStream`. Made by `CliTurn.open`.
+
+    Args:
+        on_event: Told of events that are not chunks.
+        on_end: Told once how the stream ended, unless it was given up: with an error or None.
+    """
+
+    def __init__(
+        self,
+        pool: Pool[Conversation],
+        request: TurnRequest,
+        deadlines: Deadlines,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[HubError | None], None],
+    ) -> None:
+        self._pool = pool
+        self._request = request
+        self._deadlines = deadlines
+        self._on_event = on_event
+        self._on_end = on_end
+        self._lease: Lease[Conversation] | None = None
+        self._watch: DeadlineWatch | None = None
+        self._started = asyncio.get_running_loop().time()
+        self._fold = Fold()
+        self._silent = True
+        self._error: HubError | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        pool: Pool[Conversation],
+        request: TurnRequest,
+        deadlines: Deadlines,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[HubError | None], None],
+    ) -> "CliTurn":
+        """Claim a worker and give it the turn."""
+        turn = cls(pool, request, deadlines, on_event, on_end)
+        key = park_key(request, request.prior_digest) if request.prior else None
+        turn._begin(await pool.claim(key))
+        return turn
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        try:
+            while not self._fold.finished:
+                chunks = await self._receive()
+                if chunks:
+                    assert self._watch is not None
+                    self._watch.chunk()
+                    self._fold.add(chunks)
+                    yield chunks
+                if self._error is not None:
+                    raise self._error
+        except HubError as error:
+            self._on_end(error)
+            raise
+        self._on_end(None)
+
+    async def aclose(self) -> None:
+        """Park the worker after a turn that finished; otherwise interrupt and discard it."""
+        if self._watch is not None:
+            self._watch.stop()
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        completion = self._fold.completion
+        # A worker whose answer was cut short does not hold the transcript that was stored.
+        if completion is not None and completion.finish_reason is FinishReason.STOP:
+            digest = transcript.extend(self._request.digest, completion.message)
+            lease.park(park_key(self._request, digest))
+        else:
+            lease.member.interrupt()
+            lease.discard()
+
+    def _begin(self, lease: Lease[Conversation]) -> None:
+        self._lease = lease
+        elapsed = asyncio.get_running_loop().time() - self._started
+        self._watch = DeadlineWatch(self._deadlines, elapsed, self._passed)
+        lease.member.begin(self._request, continued=lease.continued)
+
+    def _passed(self, error: TurnTimeout) -> None:
+        if self._lease is not None:
+            self._lease.member.worker.fail(error)
+
+    async def _receive(self) -> list[Chunk]:
+        lease = self._lease
+        assert lease is not None
+        try:
+            events = await lease.member.receive()
+        except WorkerDied:
+            if not (lease.continued and self._silent):
+                raise
+            await self._replace(lease)
+            return []
+        self._silent = False
+        chunks: list[Chunk] = []
+        for event in events:
+            if isinstance(event, _CHUNKS):
+                chunks.append(event)
+            elif isinstance(event, TurnFailed):
+                self._error = event.error
+            elif isinstance(event, QuotaSeen):
+                self._on_event(event)
+        return chunks
+
+    async def _replace(self, dead: Lease[Conversation]) -> None:
+        assert self._watch is not None
+        self._watch.stop()
+        self._lease = None
+        dead.discard()
+        self._begin(await self._pool.claim(None))

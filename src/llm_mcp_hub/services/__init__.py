@@ -1,0 +1,1 @@
+"""The hub's use cases. No HTTP framework, no wire format."""

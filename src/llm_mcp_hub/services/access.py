@@ -1,0 +1,146 @@
+"""Who is calling: access tokens and the principals behind them.
+
+Guarantees: a token's secret half is shown once, when it is made, and only its hash is stored;
+secrets are compared in constant time; a revoked token stops working at once in this process and
+within `CACHE_SECONDS` in every other one on the same state.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+
+from llm_mcp_hub.domain.access import AccessToken, Principal, Scope
+from llm_mcp_hub.errors import InvalidRequest, NotAuthenticated, NotPermitted, UnknownAccessToken
+from llm_mcp_hub.state.base import AccessTokenStore
+
+CACHE_SECONDS = 5.0
+CACHE_SIZE = 1024
+FIRST_TOKEN_NAME = "admin"  # noqa: S105  # a name, not a secret
+LOCAL = Principal("local", frozenset(Scope))
+"""The caller when access control is off, and of the command line."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_TOKEN = re.compile(r"hub-([0-9a-f]{12})-([A-Za-z0-9_-]{43})\Z")
+
+
+class AccessService:
+    """Issues, checks and revokes access tokens.
+
+    Args:
+        enabled: If not, everyone is `LOCAL`.
+    """
+
+    def __init__(
+        self, store: AccessTokenStore, *, enabled: bool, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._enabled = enabled
+        self._clock = clock
+        self._cache: dict[str, tuple[AccessToken, float]] = {}
+
+    async def authenticate(self, presented: str | None) -> Principal:
+        """The principal that a token stands for.
+
+        Raises:
+            NotAuthenticated: There is no token, or not one that works.
+            StateUnavailable: It can't be looked up.
+        """
+        if not self._enabled:
+            return LOCAL
+        if not presented:
+            raise NotAuthenticated(
+                "Send an access token of this hub: `Authorization: Bearer hub-…`. "
+                "Make one with `llm-mcp-hub tokens create NAME`."
+            )
+        match = _TOKEN.match(presented)
+        token = await self._find(match.group(1)) if match else None
+        digest = _hash(match.group(2) if match else presented)
+        if token is None or not hmac.compare_digest(token.secret_hash, digest):
+            raise NotAuthenticated(
+                "This access token is not known here, or was revoked. "
+                "Make a new one with `llm-mcp-hub tokens create NAME`."
+            )
+        if token.expires_at is not None and token.expires_at <= self._clock():
+            raise NotAuthenticated(
+                f"The access token {token.name!r} has expired. "
+                "Make a new one with `llm-mcp-hub tokens create NAME`."
+            )
+        return Principal(token.name, token.scopes)
+
+    async def create(
+        self, name: str, scopes: Iterable[Scope], expires_at: float | None = None
+    ) -> tuple[AccessToken, str]:
+        """A new access token and, this once, its text.
+
+        Raises:
+            InvalidRequest: The name or the scopes won't do.
+            NameTaken: A token of that name exists.
+        """
+        if not _NAME.match(name):
+            raise InvalidRequest(
+                "An access token's name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter "
+                "or digit.",
+                param="name",
+            )
+        chosen = frozenset(scopes)
+        if not chosen:
+            raise InvalidRequest("An access token needs at least one scope.", param="scopes")
+        token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        token = AccessToken(token_id, name, chosen, _hash(secret), self._clock(), expires_at)
+        await self._store.add_token(token)
+        return token, f"hub-{token_id}-{secret}"
+
+    async def create_first(self) -> str | None:
+        """The text of a first admin token, if there is no access token at all yet."""
+        if not self._enabled or await self._store.list_tokens():
+            return None
+        _, text = await self.create(FIRST_TOKEN_NAME, [Scope.ADMIN])
+        return text
+
+    async def list(self) -> tuple[AccessToken, ...]:
+        """All access tokens, by name."""
+        return await self._store.list_tokens()
+
+    async def revoke(self, name: str) -> None:
+        """Make an access token worthless.
+
+        Raises:
+            UnknownAccessToken: There is none of that name.
+        """
+        self._cache.clear()
+        if not await self._store.delete_token(name):
+            raise UnknownAccessToken(f"There is no access token {name!r}.")
+
+    async def _find(self, token_id: str) -> AccessToken | None:
+        now = self._clock()
+        cached = self._cache.get(token_id)
+        if cached is not None and now < cached[1]:
+            return cached[0]
+        token = await self._store.get_token(token_id)
+        if token is None:
+            self._cache.pop(token_id, None)
+            return None
+        if len(self._cache) >= CACHE_SIZE:
+            self._cache.clear()
+        self._cache[token_id] = (token, now + CACHE_SECONDS)
+        return token
+
+
+def require(principal: Principal, scope: Scope) -> None:
+    """Refuse a principal without the scope.
+
+    Raises:
+        NotPermitted: It has not.
+    """
+    if not principal.may(scope):
+        raise NotPermitted(
+            f"The access token {principal.name!r} lacks the scope `{scope.value}`. "
+            f"Make one that has it: `llm-mcp-hub tokens create NAME --scope {scope.value}`."
+        )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,196 @@
+"""Opening a turn: from what the caller asks to a stream of chunks.
+
+Guarantee: everything that can be wrong with a request is found before anything is spent, and a
+turn that could not be opened leaves its session as it was, and not busy.
+"""
+
+import time
+from contextlib import suppress
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.access import Principal
+from llm_mcp_hub.domain.chat import Message, TurnOptions, TurnRequest
+from llm_mcp_hub.domain.ids import is_session_id, new_session_id, new_turn_id
+from llm_mcp_hub.domain.session import Session
+from llm_mcp_hub.errors import Draining, HubError, InvalidRequest
+from llm_mcp_hub.services.catalog import Catalog
+from llm_mcp_hub.services.leases import LEASE_SECONDS
+from llm_mcp_hub.services.turn import SessionHold, Turn, TurnContext
+from llm_mcp_hub.state.base import Lease
+
+
+class ChatCommand(Struct, frozen=True):
+    """What a caller asks for, through any door.
+
+    Attributes:
+        messages: New messages, or a whole history; the last is from the user or a tool.
+        system: The system prompt; None to keep the session's.
+        session_id: The session the caller names, None to have it recognised or begun.
+        remember: Whether anything is stored at all.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: str | None = None
+    options: TurnOptions = TurnOptions()
+    session_id: str | None = None
+    remember: bool = True
+
+
+class _Opening(Struct, frozen=True):
+    """The conversation a turn goes on from, and its session."""
+
+    history: tuple[Message, ...]
+    history_digest: str
+    system: str
+    new: tuple[Message, ...]
+    hold: SessionHold | None
+
+
+class ChatService:
+    """Opens turns."""
+
+    def __init__(self, catalog: Catalog, context: TurnContext) -> None:
+        self._catalog = catalog
+        self._context = context
+        self._draining = False
+
+    def drain(self) -> None:
+        """Open no more turns."""
+        self._draining = True
+
+    async def open_turn(self, principal: Principal, command: ChatCommand) -> Turn:
+        """Begin a turn.
+
+        Raises:
+            InvalidRequest: Nothing to answer, or a session id that won't do.
+            UnknownModel: Nobody offers the model.
+            SessionBusy: Another turn runs on the session.
+            HubError: What the provider raises.
+        """
+        started = time.perf_counter()
+        if self._draining:
+            raise Draining("The hub is shutting down; send the request again later.")
+        _check(command)
+        provider, model = await self._catalog.resolve(command.model)
+        turn_id = new_turn_id()
+        opening = await self._open_session(principal, command, turn_id)
+        digest = opening.history_digest
+        for message in opening.new:
+            digest = transcript.extend(digest, message)
+        request = TurnRequest(
+            turn_id=turn_id,
+            principal=principal.name,
+            model=model,
+            messages=opening.history + opening.new,
+            prior=len(opening.history),
+            prior_digest=opening.history_digest,
+            digest=digest,
+            system=opening.system,
+            options=command.options,
+        )
+        hold = opening.hold
+        try:
+            stream = await provider.open_turn(request)
+        except BaseException:
+            if hold is not None and hold.leased:
+                self._context.leases.drop(turn_id)
+                # A lease that can't be given back passes by itself; the cause matters more.
+                with suppress(HubError):
+                    await self._context.store.release(principal.name, hold.session_id, turn_id)
+            raise
+        return Turn(self._context, request, provider.name, stream, hold, started)
+
+    async def _open_session(
+        self, principal: Principal, command: ChatCommand, turn_id: str
+    ) -> _Opening:
+        messages = command.messages
+        split = transcript.history_length(messages)
+        system = command.system or ""
+        if not command.remember:
+            history = messages[:split]
+            digest = transcript.digests(history)[-1] if history else transcript.EMPTY
+            return _Opening(history, digest, system, messages[split:], None)
+        if command.session_id is not None:
+            return await self._open_named(principal, command, command.session_id, turn_id)
+        digests = transcript.digests(messages)
+        if split:
+            lease = Lease(turn_id, LEASE_SECONDS)
+            session = await self._context.store.begin_by_digest(
+                principal.name, digests[split - 1], lease, time.time()
+            )
+            if session is not None:
+                self._context.leases.hold(turn_id, principal.name, session.summary.id)
+                hold = SessionHold(
+                    session_id=session.summary.id,
+                    leased=True,
+                    revision=session.summary.revision,
+                    keep=split,
+                    new=messages[split:],
+                    digests=tuple(digests[split:]),
+                )
+                return _Opening(messages[:split], digests[split - 1], system, hold.new, hold)
+        hold = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
+        digest = digests[split - 1] if split else transcript.EMPTY
+        return _Opening(messages[:split], digest, system, messages[split:], hold)
+
+    async def _open_named(
+        self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
+    ) -> _Opening:
+        lease = Lease(turn_id, LEASE_SECONDS)
+        session = await self._context.store.begin(principal.name, session_id, lease, time.time())
+        self._context.leases.hold(turn_id, principal.name, session_id)
+        return _continue(session, command, session_id)
+
+
+def _continue(session: Session | None, command: ChatCommand, session_id: str) -> _Opening:
+    """How a request goes on from the session it names; pure."""
+    stored = session.messages if session is not None else ()
+    going_on = transcript.reconcile(
+        [entry.digest for entry in stored],
+        [entry.message for entry in stored],
+        command.messages,
+    )
+    kept = tuple(entry.message for entry in stored[: going_on.keep])
+    kept_digest = stored[going_on.keep - 1].digest if going_on.keep else transcript.EMPTY
+    added = command.messages[going_on.first_new :]
+    digests: list[str] = []
+    digest = kept_digest
+    for message in added:
+        digest = transcript.extend(digest, message)
+        digests.append(digest)
+    split = transcript.history_length(added)
+    hold = SessionHold(
+        session_id=session_id,
+        leased=True,
+        revision=session.summary.revision if session is not None else 0,
+        keep=going_on.keep,
+        new=added,
+        digests=tuple(digests),
+    )
+    system = command.system
+    if system is None:
+        system = session.summary.system if session is not None else ""
+    return _Opening(
+        history=kept + added[:split],
+        history_digest=digests[split - 1] if split else kept_digest,
+        system=system,
+        new=added[split:],
+        hold=hold,
+    )
+
+
+def _check(command: ChatCommand) -> None:
+    if not command.messages:
+        raise InvalidRequest("`messages` is empty: say something.", param="messages")
+    if command.messages[-1].role == "assistant":
+        raise InvalidRequest(
+            "The last message is the assistant's; end with what the user or a tool says.",
+            param="messages",
+        )
+    if command.session_id is not None and not is_session_id(command.session_id):
+        raise InvalidRequest(
+            "A session id is 1 to 128 of A-Z a-z 0-9 . _ : -", param="X-Session-ID"
+        )

@@ -1,0 +1,221 @@
+"""How the hub is doing: its state store, its providers and their logins."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.status import (
+    CredentialState,
+    CredentialStatus,
+    PoolFigures,
+    ProviderState,
+    QuotaWindow,
+)
+from llm_mcp_hub.errors import HubError
+from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.state.base import Store
+
+PING_SECONDS = 2.0
+RENEWAL_PAGE = "https://llm-mcp-hub.readthedocs.io/en/latest/logins/"
+"""Where the documentation says how a login is renewed; `#NAME` is the provider."""
+
+
+class Health(StrEnum):
+    """The hub as a whole."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class ComponentHealth(Struct, frozen=True):
+    """One part of the hub. `message` is empty when it is well."""
+
+    status: Health
+    message: str = ""
+
+
+class StateHealth(Struct, frozen=True):
+    """The state store, and which kind it is."""
+
+    status: Health
+    kind: str
+    message: str = ""
+
+
+class HealthReport(Struct, frozen=True):
+    """The hub, its state store and its providers, each by its state."""
+
+    status: Health
+    hub: ComponentHealth
+    state: StateHealth
+    providers: dict[str, ProviderState]
+
+
+class TokenHealth(StrEnum):
+    """A provider's login at a glance."""
+
+    VALID = "valid"
+    WARNING = "warning"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+TOKEN_HEALTH: Mapping[CredentialState, TokenHealth] = {
+    CredentialState.READY: TokenHealth.VALID,
+    CredentialState.EXPIRING: TokenHealth.WARNING,
+    CredentialState.EXPIRED: TokenHealth.EXPIRED,
+    CredentialState.MISSING: TokenHealth.UNKNOWN,
+    CredentialState.UNKNOWN: TokenHealth.UNKNOWN,
+}
+
+
+class TokenReport(Struct, frozen=True):
+    """A provider's login.
+
+    Attributes:
+        expires_at: Unix seconds, None where the vendor does not tell.
+        days_left: Whole days until then, negative once it has passed.
+        renewal_url: Page of the documentation that says how to renew it.
+    """
+
+    provider: str
+    status: TokenHealth
+    method: str | None
+    expires_at: float | None
+    days_left: int | None
+    plan: str | None
+    verified_at: float | None
+    message: str
+    remedy: str
+    renewal_url: str
+
+
+class ProviderReport(Struct, frozen=True):
+    """A provider as the hub shows it."""
+
+    name: str
+    state: ProviderState
+    reason: str
+    version: str | None
+    authentication: str | None
+    models: tuple[ModelCard, ...]
+    credential: CredentialStatus | None
+    pool: PoolFigures
+    quota: tuple[QuotaWindow, ...]
+
+
+class StatusService:
+    """Asks everyone; spends nothing."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._registry = registry
+        self._store = store
+        self.draining = False
+
+    async def health(self) -> HealthReport:
+        """The whole hub. Unhealthy: nothing can be served. Degraded: something can't be."""
+        state = await self._state()
+        providers = {provider.name: provider.status().state for provider in self._registry}
+        providers |= dict.fromkeys(self._registry.failures, ProviderState.UNAVAILABLE)
+        available = [state is ProviderState.AVAILABLE for state in providers.values()]
+        hub = ComponentHealth(Health.HEALTHY)
+        if self.draining:
+            hub = ComponentHealth(Health.UNHEALTHY, "shutting down")
+        if Health.UNHEALTHY in (state.status, hub.status) or not any(available):
+            status = Health.UNHEALTHY
+        else:
+            status = Health.HEALTHY if all(available) else Health.DEGRADED
+        return HealthReport(status, hub, state, providers)
+
+    async def ready(self) -> bool:
+        """Whether requests should be sent here: the state store answers, and no shutdown runs."""
+        return not self.draining and (await self._state()).status is Health.HEALTHY
+
+    async def providers(self) -> list[ProviderReport]:
+        """Every provider, those that could not be made included."""
+        reports = [await self.provider_report(provider) for provider in self._registry]
+        reports += [
+            ProviderReport(
+                name=name,
+                state=ProviderState.UNAVAILABLE,
+                reason=error.message,
+                version=None,
+                authentication=None,
+                models=(),
+                credential=None,
+                pool=PoolFigures(),
+                quota=(),
+            )
+            for name, error in self._registry.failures.items()
+        ]
+        return reports
+
+    async def provider(self, name: str) -> ProviderReport:
+        """One provider.
+
+        Raises:
+            UnknownProvider: There is none of that name.
+        """
+        for report in await self.providers():
+            if report.name == name:
+                return report
+        return await self.provider_report(self._registry.get(name))
+
+    async def provider_report(self, provider: Provider) -> ProviderReport:
+        """A provider and its login."""
+        status = provider.status()
+        credential = provider.credential_status()
+        return ProviderReport(
+            name=provider.name,
+            state=status.state,
+            reason=status.reason,
+            version=status.version,
+            authentication=credential.method if credential is not None else None,
+            models=tuple(await provider.models()),
+            credential=credential,
+            pool=status.pool,
+            quota=status.quota,
+        )
+
+    def tokens(self) -> list[TokenReport]:
+        """The login of every provider that has one."""
+        now = time.time()
+        return [
+            _token_report(provider.name, credential, now)
+            for provider in self._registry
+            if (credential := provider.credential_status()) is not None
+        ]
+
+    async def _state(self) -> StateHealth:
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._store.ping()
+        except TimeoutError:
+            message = f"no answer within {PING_SECONDS:g} s"
+        except HubError as error:
+            message = error.message
+        else:
+            return StateHealth(Health.HEALTHY, self._store.name)
+        return StateHealth(Health.UNHEALTHY, self._store.name, message)
+
+
+def _token_report(name: str, credential: CredentialStatus, now: float) -> TokenReport:
+    expires = credential.expires_at
+    return TokenReport(
+        provider=name,
+        status=TOKEN_HEALTH[credential.state],
+        method=credential.method,
+        expires_at=expires,
+        days_left=None if expires is None else int((expires - now) // 86_400),
+        plan=credential.plan,
+        verified_at=credential.verified_at,
+        message=credential.message,
+        remedy=credential.remedy,
+        renewal_url=f"{RENEWAL_PAGE}#{name}",
+    )

@@ -1,0 +1,170 @@
+"""What a store promises. `llm_mcp_hub.testing.check_store` holds every store to it.
+
+A session belongs to a principal: two principals may use the same session id, and no call made
+for one ever reads, changes or reveals a session of the other.
+
+Time is given by the caller (`now`, Unix seconds), so a store has no clock of its own: a session
+whose `expires_at` is not after `now` does not exist for any call, and neither does a lease.
+A store may drop what has expired whenever it likes.
+
+A session does not expire under a running turn: taking or renewing a lease moves `expires_at` to
+the end of the lease if that is later.
+
+Every method raises `StateUnavailable` when the store can't be reached or does not answer within
+its deadline. None of them leaves anything half done.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain.access import AccessToken
+from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+
+
+class Lease(Struct, frozen=True):
+    """The right to run a turn on a session, held by one turn at a time.
+
+    Attributes:
+        id: The turn's id.
+        seconds: The lease ends so long after it was taken or last renewed, so that a hub that
+            dies does not block its sessions.
+    """
+
+    id: str
+    seconds: float
+
+
+class SessionStore(Protocol):
+    """Sessions with a revision, a lease and a sliding end of life."""
+
+    async def begin(
+        self, principal: str, session_id: str, lease: Lease, now: float
+    ) -> Session | None:
+        """Take the lease on a session and read it, in one step.
+
+        Returns the session, or None if there is none of that id yet; the lease is held in both
+        cases. Taking a lease that the same id already holds is taking it again.
+
+        Raises:
+            SessionBusy: Another lease is held. Nothing has changed.
+        """
+        ...
+
+    async def begin_by_digest(
+        self, principal: str, digest: str, lease: Lease, now: float
+    ) -> Session | None:
+        """Find the principal's session whose whole transcript has the digest, and lease it.
+
+        Returns None, and holds no lease, if there is none or it is busy. Of several, the one
+        updated last is meant.
+        """
+        ...
+
+    async def append(
+        self,
+        principal: str,
+        session_id: str,
+        lease_id: str,
+        change: SessionAppend,
+        ttl: float,
+        now: float,
+    ) -> SessionSummary:
+        """Store a turn and give the lease back, in one step.
+
+        The session is created when `change.expected_revision` is 0. `expires_at` becomes
+        `now + ttl`. A lease that has meanwhile passed does not hinder this as long as the
+        revision is as expected and nobody else holds one.
+
+        Raises:
+            SessionChanged: The revision or `created_at` is another one, the session was
+                deleted, or somebody else holds the lease. Nothing has changed; the caller's
+                own lease is still held.
+        """
+        ...
+
+    async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
+        """Prolong the lease `lease.id` on one or more `(principal, session_id)`.
+
+        One that is no longer held by that id is left alone.
+        """
+        ...
+
+    async def release(self, principal: str, session_id: str, lease_id: str) -> None:
+        """Give a lease back without storing anything. Not an error if it is not held."""
+        ...
+
+    async def get(self, principal: str, session_id: str, now: float) -> Session | None:
+        """A session with its messages. Reading does not prolong its life."""
+        ...
+
+    async def delete(self, principal: str, session_id: str, now: float) -> bool:
+        """Forget a session and its lease. False if there was no session.
+
+        The id can be begun anew at once; a turn that still runs on it gets `SessionChanged` if
+        it appends with `expected_created_at`.
+        """
+        ...
+
+    async def list_sessions(
+        self, principal: str | None, limit: int, cursor: str | None, now: float
+    ) -> SessionPage:
+        """A page of at most `limit` (at least 1) of a principal's sessions, newest first.
+
+        Of everybody's if `principal` is None.
+        Newest by `updated_at`; equal times are ordered by principal and id, descending. A
+        session that is not touched while the pages are read is listed exactly once.
+
+        Raises:
+            InvalidRequest: The cursor was not made by this method.
+        """
+        ...
+
+
+class AccessTokenStore(Protocol):
+    """The hub's own access tokens, without their secrets."""
+
+    async def add_token(self, token: AccessToken) -> None:
+        """Store a new access token.
+
+        Raises:
+            NameTaken: One of that name, or of that id, exists. Nothing has changed.
+        """
+        ...
+
+    async def get_token(self, token_id: str) -> AccessToken | None:
+        """The access token of that id."""
+        ...
+
+    async def list_tokens(self) -> tuple[AccessToken, ...]:
+        """All access tokens, by name."""
+        ...
+
+    async def delete_token(self, name: str) -> bool:
+        """Forget an access token. False if there is none of that name."""
+        ...
+
+
+class Store(SessionStore, AccessTokenStore, Protocol):
+    """All of the hub's state."""
+
+    name: str
+    """What it is, for people: `sqlite`, `redis` or `memory`."""
+
+    async def open(self) -> None:
+        """Connect, create what is missing. Called once, before anything else.
+
+        Raises:
+            StateUnavailable: The store can't be reached. It may be opened again later, and
+                every other method tries to reach it by itself.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of every connection, thread and file; bounded in time, safe to call twice."""
+        ...

@@ -1,0 +1,200 @@
+"""The connection to Redis: bounded in time, silent about where and who, back by itself.
+
+No call takes longer than its deadline or is sent twice: a script that may have run is not run
+again. A script that the server does not know (it restarted, or somebody flushed them) is sent
+whole. Connections that broke are replaced by the next call.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import (
+    Connection,
+    ConnectionPool,
+    Redis,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+from llm_mcp_hub.errors import StateUnavailable
+from llm_mcp_hub.state.redis_url import RedisAddress
+
+CONNECT_SECONDS = 2.0
+"""A server in the same network accepts in milliseconds; half of a cross-continent connect."""
+OPERATION_SECONDS = 3.0
+"""For a call as a whole, connecting and waiting for a connection included."""
+CLOSE_SECONDS = 2.0
+"""Closing sends nothing; it only waits for the sockets."""
+MAX_CONNECTIONS = 32
+"""Further calls wait for one of these to be free, within their deadline."""
+
+Value = str | bytes | int | float
+Command = tuple[Value, ...]
+
+
+class Script:
+    """A Lua script and the digest by which the server knows it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        # Redis names scripts so; nothing is protected by it.
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def known(self, keys: Sequence[str], args: Sequence[Value]) -> Command:
+        """The command that runs it where it has been run before."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
+    def whole(self, keys: Sequence[str], args: Sequence[Value]) -> Command:
+        """The command that runs it anywhere."""
+        return ("EVAL", self.text, len(keys), *keys, *args)
+
+
+class ScriptCall:
+    """A script with its keys and arguments."""
+
+    def __init__(self, script: Script, keys: Sequence[str], args: Sequence[Value]) -> None:
+        self.known = script.known(keys, args)
+        self._rest = (script, keys, args)
+
+    def whole(self) -> Command:
+        """For a server that does not know the script."""
+        script, keys, args = self._rest
+        return script.whole(keys, args)
+
+
+class RedisClient:
+    """Runs commands and scripts on one Redis.
+
+    Args:
+        deadline: Seconds a call may take.
+    """
+
+    def __init__(self, address: RedisAddress, *, deadline: float = OPERATION_SECONDS) -> None:
+        self._address = address
+        self._deadline = deadline
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._client: Redis | None = None
+        self._sentinel: Sentinel | None = None
+        self._closed = False
+
+    async def call(self, script: Script, keys: Sequence[str], *args: Value) -> Any:
+        """Run one script, in one round trip."""
+        (result,) = await self.pipeline(ScriptCall(script, keys, args))
+        return result
+
+    async def pipeline(self, *commands: Command | ScriptCall) -> list[Any]:
+        """Run commands and scripts in order, in one round trip; each is a step of its own.
+
+        Raises:
+            StateUnavailable: Redis can't be reached, refuses, or does not answer in time.
+        """
+        if self._closed:
+            raise StateUnavailable("the state store is closed; the hub is stopping")
+        try:
+            async with asyncio.timeout(self._deadline), self._slots:
+                return await self._send(commands)
+        except (exceptions.RedisError, OSError) as error:
+            if isinstance(error, exceptions.ReadOnlyError) and self._client is not None:
+                # What was the primary is a replica now; only a new connection finds the new one.
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+            raise unavailable(error) from None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        client, self._client = self._client, None
+        sentinel, self._sentinel = self._sentinel, None
+        clients = [*([client] if client else []), *(sentinel.sentinels if sentinel else [])]
+        for one in clients:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await one.connection_pool.disconnect()
+            except (exceptions.RedisError, OSError):
+                continue
+
+    async def _send(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
+        if self._client is None:
+            self._client, self._sentinel = _connect(self._address)
+        execute: Callable[..., Awaitable[Any]] = self._client.execute_command
+        sent = [each.known if isinstance(each, ScriptCall) else each for each in commands]
+        if len(sent) == 1:
+            try:
+                return [await execute(*sent[0])]
+            except exceptions.NoScriptError as error:
+                results: list[Any] = [error]
+        else:
+            pipeline = self._client.pipeline(transaction=False)
+            for command in sent:
+                pipeline.execute_command(*command)
+            results = await pipeline.execute(raise_on_error=False)
+        for index, each in enumerate(commands):
+            if isinstance(each, ScriptCall) and isinstance(
+                results[index], exceptions.NoScriptError
+            ):
+                results[index] = await execute(*each.whole())
+            elif isinstance(results[index], Exception):
+                raise results[index]
+        return results
+
+
+def _connect(address: RedisAddress) -> tuple[Redis, Sentinel | None]:
+    timing: dict[str, Any] = {
+        # The deadline of the whole call stands over reading and writing, which costs less.
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+    }
+    login: dict[str, Any] = {
+        "db": address.db,
+        "username": address.username,
+        "password": address.password,
+    }
+    if address.kind == "sentinel":
+        make: Callable[..., Sentinel] = Sentinel
+        sentinel = make(address.hosts, sentinel_kwargs=timing, **timing, **login)
+        return sentinel.master_for(address.master), sentinel
+    if address.kind == "unix":
+        pool = ConnectionPool(UnixDomainSocketConnection, path=address.path, **timing, **login)
+        return Redis(connection_pool=pool), None
+    host, port = address.hosts[0]
+    kind = SSLConnection if address.kind == "tls" else Connection
+    return Redis(
+        connection_pool=ConnectionPool(kind, host=host, port=port, **timing, **login)
+    ), None
+
+
+# From the particular to the general: the library derives most of these from each other.
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((exceptions.BusyLoadingError,), "is loading its data; try again in a moment"),
+    (
+        (exceptions.AuthenticationError, exceptions.NoPermissionError),
+        "refuses the hub's login; check user, password and rights behind the `state` URL",
+    ),
+    ((exceptions.ReadOnlyError,), "is a read-only replica; point `state` at the primary"),
+    ((exceptions.OutOfMemoryError,), "is out of memory; raise its `maxmemory`"),
+    (
+        (exceptions.TimeoutError, TimeoutError),
+        "did not answer in time; check its load and the network",
+    ),
+    (
+        (exceptions.ConnectionError, OSError),
+        "can't be reached; check that it runs and that `state` names it",
+    ),
+    ((Exception,), "refused a command; the log has its words, and 6.2 is the oldest that will do"),
+)
+
+
+def unavailable(error: Exception) -> StateUnavailable:
+    """What a failure of Redis means for whoever runs the hub. Names no host and no user."""
+    meaning = next(text for kinds, text in _MEANINGS if isinstance(error, kinds))
+    return StateUnavailable(
+        f"the Redis that keeps the state {meaning}", detail=f"{type(error).__name__}: {error}"
+    )

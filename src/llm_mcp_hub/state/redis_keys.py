@@ -1,0 +1,72 @@
+"""Names of the keys in Redis.
+
+Everything of one principal carries one hash tag, so a Redis Cluster keeps it in one slot and a
+script may touch all of it. The tag is a digest: principals are free text, keys are not.
+
+    {prefix:<tag>}:session:<id>    hash      the session without its messages
+    {prefix:<tag>}:messages:<id>   list      its messages, oldest first
+    {prefix:<tag>}:lease:<id>      hash      who holds it, and until when
+    {prefix:<tag>}:digest:<digest> zset      sessions with that transcript, by `updated_at`
+    {prefix:<tag>}:index           zset      all sessions, by `updated_at`
+    {prefix:<tag>}:ends            zset      all sessions, by `expires_at`
+    prefix:principals              zset      everybody, by the latest `expires_at`
+    {prefix:tokens}:by-id          hash      access tokens
+    {prefix:tokens}:by-name        hash      their ids
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+from msgspec import Struct
+
+KNOWN_PRINCIPALS = 4096
+"""Digests to remember; computing one takes a microsecond."""
+
+
+class PrincipalKeys(Struct, frozen=True):
+    """The keys of one principal."""
+
+    base: str
+
+    @property
+    def index(self) -> str:
+        """All sessions by their last change."""
+        return f"{self.base}:index"
+
+    @property
+    def ends(self) -> str:
+        """All sessions by their end of life."""
+        return f"{self.base}:ends"
+
+    def session(self, session_id: str) -> str:
+        """A session."""
+        return f"{self.base}:session:{session_id}"
+
+    def messages(self, session_id: str) -> str:
+        """Its messages."""
+        return f"{self.base}:messages:{session_id}"
+
+    def lease(self, session_id: str) -> str:
+        """Its lease."""
+        return f"{self.base}:lease:{session_id}"
+
+    def digest(self, digest: str) -> str:
+        """The sessions with a transcript."""
+        return f"{self.base}:digest:{digest}"
+
+
+@lru_cache(KNOWN_PRINCIPALS)
+def principal_keys(prefix: str, principal: str) -> PrincipalKeys:
+    """The keys of a principal."""
+    tag = blake2b(principal.encode(), digest_size=16).hexdigest()
+    return PrincipalKeys(f"{{{prefix}:{tag}}}")
+
+
+def principals_key(prefix: str) -> str:
+    """Who has sessions. A slot of its own: no script touches it together with a principal's."""
+    return f"{prefix}:principals"
+
+
+def token_keys(prefix: str) -> tuple[str, str]:
+    """Access tokens by id, and ids by name."""
+    return (f"{{{prefix}:tokens}}:by-id", f"{{{prefix}:tokens}}:by-name")

@@ -1,0 +1,176 @@
+"""State in one SQLite file, the default: nothing to install, survives restarts.
+
+A call returns after its transaction is committed to the write-ahead log. Several processes may
+have the file open. The event loop never waits for the disk: `SqliteThread` does.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from llm_mcp_hub.domain.access import AccessToken
+from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+from llm_mcp_hub.errors import NameTaken
+from llm_mcp_hub.hookspecs import hookimpl
+from llm_mcp_hub.state import sqlite_sessions as sessions
+from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.factory import StoreFactory
+from llm_mcp_hub.state.paging import make_page, read_cursor
+from llm_mcp_hub.state.sqlite_file import MEMORY, connect, read_url
+from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
+
+SWEEP_SECONDS = 60.0
+"""How often expired sessions are looked for. They are invisible all the same."""
+
+_decode_token = msgspec.json.Decoder(AccessToken).decode
+
+
+class SqliteStore:
+    """Sessions and access tokens in a file, or in memory for the path `:memory:`."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str, *, deadline: float = OPERATION_SECONDS) -> None:
+        self._thread = SqliteThread(
+            partial(connect, path), volatile=path == MEMORY, deadline=deadline
+        )
+        self._next_sweep = 0.0
+
+    async def open(self) -> None:
+        """Open the file, create what is missing."""
+        await self.ping()
+
+    async def ping(self) -> None:
+        """Read one value from the file."""
+        await self._thread.run(_read_anything, writes=False)
+
+    async def aclose(self) -> None:
+        """Finish what is queued and close the file."""
+        await self._thread.aclose()
+
+    async def begin(
+        self, principal: str, session_id: str, lease: Lease, now: float
+    ) -> Session | None:
+        """Take the lease on a session and read it."""
+        return await self._thread.run(
+            lambda db: sessions.begin(db, principal, session_id, lease, now), writes=True
+        )
+
+    async def begin_by_digest(
+        self, principal: str, digest: str, lease: Lease, now: float
+    ) -> Session | None:
+        """Find the session with the transcript, and lease it."""
+        return await self._thread.run(
+            lambda db: sessions.begin_by_digest(db, principal, digest, lease, now), writes=True
+        )
+
+    async def append(
+        self,
+        principal: str,
+        session_id: str,
+        lease_id: str,
+        change: SessionAppend,
+        ttl: float,
+        now: float,
+    ) -> SessionSummary:
+        """Store a turn and give the lease back."""
+
+        def store(db: sqlite3.Connection) -> SessionSummary:
+            summary = sessions.append(db, principal, session_id, lease_id, change, ttl, now)
+            if now >= self._next_sweep and sessions.sweep(db, now):
+                self._next_sweep = now + SWEEP_SECONDS
+            return summary
+
+        return await self._thread.run(store, writes=True)
+
+    async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
+        """Prolong leases that are held."""
+        await self._thread.run(lambda db: sessions.renew(db, leases, lease, now), writes=True)
+
+    async def release(self, principal: str, session_id: str, lease_id: str) -> None:
+        """Give a lease back."""
+        await self._thread.run(
+            lambda db: sessions.release(db, principal, session_id, lease_id), writes=True
+        )
+
+    async def get(self, principal: str, session_id: str, now: float) -> Session | None:
+        """A session with its messages."""
+        return await self._thread.run(
+            lambda db: sessions.get(db, principal, session_id, now), writes=False
+        )
+
+    async def delete(self, principal: str, session_id: str, now: float) -> bool:
+        """Forget a session and its lease."""
+        return await self._thread.run(
+            lambda db: sessions.delete(db, principal, session_id, now), writes=True
+        )
+
+    async def list_sessions(
+        self, principal: str | None, limit: int, cursor: str | None, now: float
+    ) -> SessionPage:
+        """A page of sessions, newest first."""
+        after = read_cursor(cursor)
+        found = await self._thread.run(
+            lambda db: sessions.listing(db, principal, limit + 1, after, now), writes=False
+        )
+        return make_page(found, limit)
+
+    async def add_token(self, token: AccessToken) -> None:
+        """Store a new access token."""
+        row = (token.id, token.name, msgspec.json.encode(token))
+
+        def add(db: sqlite3.Connection) -> None:
+            added = db.execute("INSERT OR IGNORE INTO access_tokens VALUES (?, ?, ?)", row)
+            if not added.rowcount:
+                raise NameTaken(
+                    f"an access token named {token.name!r} exists; choose another name, "
+                    "or delete that one first",
+                    param="name",
+                )
+
+        await self._thread.run(add, writes=True)
+
+    async def get_token(self, token_id: str) -> AccessToken | None:
+        """The access token of that id."""
+
+        def read(db: sqlite3.Connection) -> AccessToken | None:
+            found = db.execute("SELECT body FROM access_tokens WHERE id = ?", (token_id,))
+            row = found.fetchone()
+            return _decode_token(row[0]) if row is not None else None
+
+        return await self._thread.run(read, writes=False)
+
+    async def list_tokens(self) -> tuple[AccessToken, ...]:
+        """All access tokens, by name."""
+
+        def read(db: sqlite3.Connection) -> tuple[AccessToken, ...]:
+            rows = db.execute("SELECT body FROM access_tokens ORDER BY name")
+            return tuple([_decode_token(body) for (body,) in rows])
+
+        return await self._thread.run(read, writes=False)
+
+    async def delete_token(self, name: str) -> bool:
+        """Forget an access token."""
+
+        def remove(db: sqlite3.Connection) -> bool:
+            removed = db.execute("DELETE FROM access_tokens WHERE name = ?", (name,))
+            return removed.rowcount > 0
+
+        return await self._thread.run(remove, writes=True)
+
+
+def _read_anything(db: sqlite3.Connection) -> None:
+    db.execute("SELECT 1 FROM access_tokens").fetchone()
+
+
+def create_sqlite_store(url: str) -> SqliteStore:
+    """The store for a `sqlite://` URL."""
+    return SqliteStore(read_url(url))
+
+
+@hookimpl
+def hub_register_stores() -> list[StoreFactory]:
+    """`sqlite:///hub.db`."""
+    return [StoreFactory(("sqlite",), create_sqlite_store)]

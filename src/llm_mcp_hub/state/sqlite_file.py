@@ -1,0 +1,168 @@
+"""The database file: where it is, its tables, and what its failures mean.
+
+A new file can be read by its owner only, and so can a directory made for it. A file that another
+program wrote, or a newer version of the hub, is refused and left as it is.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from llm_mcp_hub.errors import ConfigError, StateUnavailable
+
+MEMORY = ":memory:"
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+"""How long to wait for another process's write; theirs take milliseconds."""
+
+_SCHEMA = (
+    """CREATE TABLE sessions (
+        key INTEGER PRIMARY KEY,
+        principal TEXT NOT NULL,
+        id TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        message_count INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        cached_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        reasoning_tokens INTEGER NOT NULL,
+        created_at REAL NOT NULL,
+        updated_at REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        system TEXT NOT NULL,
+        UNIQUE (principal, id)
+    )""",
+    "CREATE INDEX sessions_by_digest ON sessions (principal, digest)",
+    "CREATE INDEX sessions_by_time ON sessions (principal, updated_at, id)",
+    "CREATE INDEX sessions_by_end ON sessions (expires_at)",
+    """CREATE TABLE messages (
+        session INTEGER NOT NULL REFERENCES sessions (key) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE leases (
+        principal TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        id TEXT NOT NULL,
+        until REAL NOT NULL,
+        PRIMARY KEY (principal, session_id)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE access_tokens (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        body BLOB NOT NULL
+    ) WITHOUT ROWID""",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+_REMEDIES = {
+    "BUSY": "is locked by another program; try again, or stop what else uses the file",
+    "LOCKED": "is locked by another program; try again, or stop what else uses the file",
+    "FULL": "can't grow: its disk is full; free some space",
+    "CORRUPT": "is damaged; restore a copy of the file, or move it away to start anew",
+    "NOTADB": "is not a database; point `state` elsewhere, or move the file away",
+    "READONLY": "can't be written; check the permissions of the file and its directory",
+    "CANTOPEN": "can't be opened; check the permissions of the file and its directory",
+    "PERM": "can't be opened; check the permissions of the file and its directory",
+    "IOERR": "can't be read or written; check the disk it is on",
+}
+
+
+def read_url(url: str) -> str:
+    """The path in `sqlite:///relative.db` or `sqlite:////absolute.db`, or `:memory:`.
+
+    Raises:
+        ConfigError: It is not such a URL.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path[1:])
+    if parts.netloc or not path:
+        raise ConfigError(
+            "state: name the file after three slashes, as in `sqlite:///hub.db`, or after four "
+            "if the path is absolute, as in `sqlite:////var/lib/hub.db`",
+            param="state",
+        )
+    if parts.query or parts.fragment or "\0" in path:
+        raise ConfigError(
+            "state: a sqlite URL has no options; write `?`, `#` and `%` in a file name as "
+            "`%3F`, `%23` and `%25`",
+            param="state",
+        )
+    return path
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Open the database, creating what is missing.
+
+    Raises:
+        StateUnavailable: It can't be opened, or is not a database of this hub's.
+    """
+    try:
+        if path != MEMORY:
+            _create_file(Path(path))
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, sqlite3.Error, StateUnavailable) as error:
+        failure = unavailable(error)
+        failure.detail = f"{path}: {failure.detail or failure.message}"
+        raise failure from None
+    return connection
+
+
+def unavailable(error: Exception) -> StateUnavailable:
+    """What a failure of the database means for whoever runs the hub. Names no path."""
+    if isinstance(error, StateUnavailable):
+        return error
+    if isinstance(error, OSError):
+        code = "CANTOPEN"
+    else:
+        code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
+    remedy = _REMEDIES.get(code, "failed; see the log, and check the disk it is on")
+    return StateUnavailable(
+        f"the state database {remedy}", detail=f"{type(error).__name__}: {error}"
+    )
+
+
+def _create_file(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite would create it readable for others, and gives its journals the mode of the file.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    version = _version(connection)
+    if version < SCHEMA_VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have been faster.
+        if _version(connection) == 0:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # With a write-ahead log this can lose the last turns in a power cut, but corrupt nothing.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StateUnavailable(
+            f"the state database was written by a newer version of the hub (schema {version}, "
+            f"this version knows {SCHEMA_VERSION}); upgrade the hub, or point `state` elsewhere"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StateUnavailable(
+            "the state database belongs to another program; point `state` elsewhere"
+        )
+    return version

@@ -1,0 +1,252 @@
+"""What each call does to the tables: functions of an open transaction, without threads or waits.
+
+Every function is one job of `SqliteThread`. Those that can refuse do so before they write.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from llm_mcp_hub.domain.chat import Message
+from llm_mcp_hub.domain.chunk import Usage
+from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary, StoredMessage
+from llm_mcp_hub.domain.transcript import EMPTY
+from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.change import busy, changed, fits, moved_on
+from llm_mcp_hub.state.paging import Position
+
+Row = tuple[Any, ...]
+
+SWEEP_ROWS = 50
+"""How many expired sessions one sweep removes, so that no turn waits long for it."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Message).decode
+
+_COLUMNS = (
+    "key, principal, id, revision, model, digest, message_count, input_tokens, cached_tokens, "
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system"
+)
+_NAMED = (
+    f"SELECT {_COLUMNS} FROM sessions "  # noqa: S608  # constants only, here and below
+    "WHERE principal = ? AND id = ? AND expires_at > ?"
+)
+_BY_DIGEST = (
+    f"SELECT {_COLUMNS} FROM sessions "  # noqa: S608
+    "WHERE principal = ? AND digest = ? AND expires_at > ? ORDER BY updated_at DESC, id DESC"
+)
+_TAKE = (
+    "INSERT INTO leases (principal, session_id, id, until) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (principal, session_id) DO UPDATE SET id = excluded.id, until = excluded.until "
+    "WHERE leases.id = excluded.id OR leases.until <= ?"
+)
+_UPDATE = (
+    "UPDATE sessions SET revision = ?, model = ?, digest = ?, message_count = ?, "
+    "input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, "
+    "created_at = ?, updated_at = ?, expires_at = ?, system = ? WHERE key = ?"
+)
+_INSERT = (
+    "INSERT INTO sessions (revision, model, digest, message_count, input_tokens, cached_tokens, "
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, principal, id) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def begin(
+    db: sqlite3.Connection, principal: str, session_id: str, lease: Lease, now: float
+) -> Session | None:
+    """Take the lease and read the session."""
+    if not _take(db, principal, session_id, lease, now):
+        raise busy(session_id)
+    row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
+    return _outlive(db, row, now + lease.seconds) if row is not None else None
+
+
+def begin_by_digest(
+    db: sqlite3.Connection, principal: str, digest: str, lease: Lease, now: float
+) -> Session | None:
+    """Find the session, then as `begin`."""
+    row = db.execute(_BY_DIGEST, (principal, digest, now)).fetchone()
+    if row is None or not _take(db, principal, row[2], lease, now):
+        return None
+    return _outlive(db, row, now + lease.seconds)
+
+
+def append(
+    db: sqlite3.Connection,
+    principal: str,
+    session_id: str,
+    lease_id: str,
+    change: SessionAppend,
+    ttl: float,
+    now: float,
+) -> SessionSummary:
+    """Compare, then write."""
+    row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
+    stored = _summary(row) if row is not None else None
+    if not fits(change, stored) or _held_by_another(db, principal, session_id, lease_id, now):
+        raise moved_on(session_id)
+    kept_digest = EMPTY
+    if stored is not None and change.keep < stored.message_count:
+        db.execute("DELETE FROM messages WHERE session = ? AND seq >= ?", (row[0], change.keep))
+    if row is not None and not change.messages and change.keep:
+        last = "SELECT digest FROM messages WHERE session = ? ORDER BY seq DESC LIMIT 1"
+        kept_digest = (db.execute(last, (row[0],)).fetchone() or (EMPTY,))[0]
+    summary = changed(principal, session_id, change, stored, kept_digest, now, ttl)
+    if row is not None:
+        key = row[0]
+        db.execute(_UPDATE, (*_values(summary), key))
+    else:
+        # What is left of an expired session of that id goes, with its messages.
+        db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", (principal, session_id))
+        key = db.execute(_INSERT, (*_values(summary), principal, session_id)).lastrowid
+    first = summary.message_count - len(change.messages)
+    db.executemany(
+        "INSERT INTO messages (session, seq, digest, created_at, body) VALUES (?, ?, ?, ?, ?)",
+        [
+            (key, seq, item.digest, item.created_at, _encode(item.message))
+            for seq, item in enumerate(change.messages, first)
+        ],
+    )
+    db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", (principal, session_id))
+    return summary
+
+
+def renew(
+    db: sqlite3.Connection, leases: Sequence[tuple[str, str]], lease: Lease, now: float
+) -> None:
+    """Prolong leases that are held, and the sessions under them."""
+    until = now + lease.seconds
+    for key in leases:
+        renewed = db.execute(
+            "UPDATE leases SET until = ? "
+            "WHERE principal = ? AND session_id = ? AND id = ? AND until > ?",
+            (until, *key, lease.id, now),
+        )
+        if renewed.rowcount:
+            db.execute(
+                "UPDATE sessions SET expires_at = ? "
+                "WHERE principal = ? AND id = ? AND expires_at > ? AND expires_at < ?",
+                (until, *key, now, until),
+            )
+
+
+def release(db: sqlite3.Connection, principal: str, session_id: str, lease_id: str) -> None:
+    """Give a lease back."""
+    db.execute(
+        "DELETE FROM leases WHERE principal = ? AND session_id = ? AND id = ?",
+        (principal, session_id, lease_id),
+    )
+
+
+def get(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> Session | None:
+    """Read a session."""
+    row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
+    return Session(_summary(row), _messages(db, row[0])) if row is not None else None
+
+
+def delete(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> bool:
+    """Forget a session, its messages and its lease."""
+    key = (principal, session_id)
+    existed = db.execute(_NAMED, (*key, now)).fetchone() is not None
+    db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", key)
+    db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", key)
+    return existed
+
+
+def listing(
+    db: sqlite3.Connection, principal: str | None, limit: int, after: Position | None, now: float
+) -> list[SessionSummary]:
+    """The `limit` newest sessions after a position."""
+    where = "expires_at > ?"
+    values: list[float | str] = [now]
+    if principal is not None:
+        where += " AND principal = ?"
+        values.append(principal)
+    if after is not None:
+        # The first comparison repeats what the second implies, for the index to be used.
+        where += " AND updated_at <= ? AND (updated_at, principal, id) < (?, ?, ?)"
+        values += [after[0], *after]
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM sessions WHERE {where} "  # noqa: S608
+        "ORDER BY updated_at DESC, principal DESC, id DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [_summary(row) for row in rows]
+
+
+def sweep(db: sqlite3.Connection, now: float) -> bool:
+    """Remove what has expired. False if there may be more."""
+    db.execute("DELETE FROM leases WHERE until <= ?", (now,))
+    swept = db.execute(
+        "DELETE FROM sessions WHERE key IN "
+        "(SELECT key FROM sessions WHERE expires_at <= ? LIMIT ?)",
+        (now, SWEEP_ROWS),
+    )
+    return swept.rowcount < SWEEP_ROWS
+
+
+def _take(
+    db: sqlite3.Connection, principal: str, session_id: str, lease: Lease, now: float
+) -> bool:
+    values = (principal, session_id, lease.id, now + lease.seconds, now)
+    return db.execute(_TAKE, values).rowcount > 0
+
+
+def _held_by_another(
+    db: sqlite3.Connection, principal: str, session_id: str, lease_id: str, now: float
+) -> bool:
+    held = db.execute(
+        "SELECT 1 FROM leases WHERE principal = ? AND session_id = ? AND id <> ? AND until > ?",
+        (principal, session_id, lease_id, now),
+    )
+    return held.fetchone() is not None
+
+
+def _outlive(db: sqlite3.Connection, row: Row, until: float) -> Session:
+    summary = _summary(row)
+    if summary.expires_at < until:
+        db.execute("UPDATE sessions SET expires_at = ? WHERE key = ?", (until, row[0]))
+        summary = msgspec.structs.replace(summary, expires_at=until)
+    return Session(summary, _messages(db, row[0]))
+
+
+def _summary(row: Row) -> SessionSummary:
+    (_, principal, session_id, revision, model, digest, count, *usage) = row[:11]
+    created_at, updated_at, expires_at, system = row[11:]
+    return SessionSummary(
+        id=session_id,
+        principal=principal,
+        revision=revision,
+        model=model,
+        system=system,
+        digest=digest,
+        message_count=count,
+        usage=Usage(*usage),
+        created_at=created_at,
+        updated_at=updated_at,
+        expires_at=expires_at,
+    )
+
+
+def _values(summary: SessionSummary) -> Iterable[Any]:
+    return (
+        summary.revision,
+        summary.model,
+        summary.digest,
+        summary.message_count,
+        *msgspec.structs.astuple(summary.usage),
+        summary.created_at,
+        summary.updated_at,
+        summary.expires_at,
+        summary.system,
+    )
+
+
+def _messages(db: sqlite3.Connection, key: int) -> tuple[StoredMessage, ...]:
+    rows = db.execute(
+        "SELECT body, digest, created_at FROM messages WHERE session = ? ORDER BY seq", (key,)
+    )
+    return tuple([StoredMessage(_decode(body), digest, at) for body, digest, at in rows])

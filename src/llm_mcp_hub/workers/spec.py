@@ -1,0 +1,27 @@
+"""How to start a worker. Equal specs make interchangeable workers."""
+
+from msgspec import Struct
+
+HOME = "{home}"
+TMP = "{tmp}"
+CWD = "{cwd}"
+"""Stand-ins in `WorkerSpec.environment` for the private directories each worker gets."""
+
+
+class WorkerSpec(Struct, frozen=True):
+    """Everything that decides what a fresh worker is.
+
+    Attributes:
+        argv: Program and arguments. Never a shell line.
+        environment: Variables beside the inherited allow-list, as sorted pairs; values may
+            contain `HOME`, `TMP` and `CWD`.
+        files: Pairs of a variable name and a path. The file is opened for reading and its
+            descriptor number given in that variable: so a secret reaches the program without
+            ever being read by the hub.
+        max_line_bytes: Longest line accepted from its standard output.
+    """
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    max_line_bytes: int = 32 * 1024 * 1024
