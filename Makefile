@@ -1,0 +1,52 @@
+# The two commands of the README are `make run` and `make test`. Each installs what it needs into
+# this folder (.venv, .tools); only a missing system package needs a right to install it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+UV := .ci/uv
+PYTHON := .venv/bin/python
+ARGS ?=
+
+.PHONY: help run test install tools lint typecheck check docs bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: .venv/run ## Serve the hub with the demo provider, beside whatever real ones are found
+	@exec .venv/bin/llm-mcp-hub serve --demo --data-dir .data $(ARGS)
+
+test: .venv/dev tools lint typecheck ## Install what the tests need and run everything
+	$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+
+check: .venv/dev ## Run the tests without checking the tools, for a quick turn: make check ARGS="tests/api"
+	$(PYTHON) -m pytest $(ARGS)
+
+install: .venv/dev ## Create the development environment
+
+tools: ## Install the programs the tests drive: a Redis server and the vendors' command-line tools
+	@.ci/tools
+
+lint: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+typecheck: .venv/dev
+	.venv/bin/mypy
+
+docs: ## Build the documentation into site/
+	$(UV) run --no-project --isolated --with-requirements requirements/docs.txt mkdocs build --strict
+
+bench: .venv/dev ## Measure what the hub adds to a request
+	$(PYTHON) benchmarks/overhead.py $(ARGS)
+
+lock: ## Pin every dependency with its hashes
+	.ci/lock
+
+clean: ## Remove everything that was installed or built here
+	rm -rf .venv .tools build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/run: requirements/run.txt pyproject.toml plugins/llm-mcp-hub-claude/pyproject.toml
+	@.ci/install run
+
+.venv/dev: requirements/dev.txt pyproject.toml plugins/llm-mcp-hub-claude/pyproject.toml
+	@.ci/install dev
