@@ -1,0 +1,86 @@
+"""The servers that are compared, each run as `python benchmarks/servers.py KIND …`.
+
+`hub`: the whole hub, everything on, with the echo provider. `bare`: one Litestar handler that
+parses the same request and answers with the same bytes, and nothing else.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from litestar import Litestar, post
+from litestar.response import Stream
+
+from llm_mcp_hub import HubConfig, create_app
+from llm_mcp_hub.api.openai.schemas import ChatCompletion, ChatCompletionRequest
+from llm_mcp_hub.api.openai.wire import EventEncoder, whole
+from llm_mcp_hub.config import LogConfig
+from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.completion import fold
+from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.log import configure_logging
+
+WORDS = [f" word{number}" for number in range(20)]
+CHUNKS = [*map(TextChunk, WORDS), FinishChunk(FinishReason.STOP, Usage(20, 0, 20))]
+
+
+@post("/v1/chat/completions", status_code=200)
+async def bare(data: ChatCompletionRequest) -> Any:
+    """Answer with the same bytes as the hub, from memory."""
+    if not data.stream:
+        completion = fold(CHUNKS)
+        assert completion is not None
+        answer: ChatCompletion = whole(completion, "turn-0", 0, "echo/echo")
+        return answer
+    encoder = EventEncoder("turn-0", 0, "echo/echo", include_usage=False)
+
+    async def events() -> AsyncIterator[bytes]:
+        yield encoder.encode(CHUNKS)
+
+    return Stream(events(), media_type="text/event-stream")
+
+
+async def serve(app: Litestar, hub: Hub | None, log: Path) -> None:
+    """Serve on a free port; print the port and a token when ready."""
+    config = uvicorn.Config(
+        app, port=0, loop="none", http="httptools", access_log=False, log_config=None
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    token = await hub.access.create_first() if hub is not None else "none"
+    gc.collect()
+    gc.freeze()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    sys.stdout.write(f"{port} {token}\n")
+    sys.stdout.flush()
+    await serving
+
+
+def main() -> None:
+    """`servers.py bare LOG` or `servers.py hub LOG STATE_URL DATA_DIR WORKERS`."""
+    kind, log = sys.argv[1], Path(sys.argv[2])
+    with log.open("a") as stream:
+        configure_logging(LogConfig(format="json"), stream)
+        if kind == "bare":
+            app, hub = Litestar([bare], openapi_config=None, logging_config=None), None
+        else:
+            state, data_dir, workers = sys.argv[3:6]
+            echo = {
+                "word_seconds": 0,
+                "pool": {"min_spare": 2, "max_workers": int(workers), "queue_seconds": 120},
+            }
+            hub = Hub(HubConfig(data_dir=data_dir, state=state, providers={"echo": echo}))
+            app = create_app(hub=hub)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(app, hub, log))
+
+
+if __name__ == "__main__":
+    main()
