@@ -1,7 +1,6 @@
 """From a state URL to a store, through what plugins have registered."""
 
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -28,14 +27,15 @@ def create_store(url: str, factories: Iterable[StoreFactory]) -> Store:
     Raises:
         ConfigError: No store serves the scheme, or the URL can't be read.
     """
-    scheme = urlsplit(url).scheme
+    scheme, separator, _ = url.partition("://")
     known: list[str] = []
     for factory in factories:
         if scheme in factory.schemes:
             return factory.create(url)
         known.extend(factory.schemes)
     raise ConfigError(
-        f"state: no store serves {scheme or url!r} URLs; use one of "
+        # What has no scheme may be anything, a password included.
+        f"state: no store serves {f'{scheme}://' if separator else 'such'} URLs; use one of "
         + ", ".join(f"{name}://" for name in sorted(known)),
         param="state",
     )

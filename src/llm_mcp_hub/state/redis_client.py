@@ -171,12 +171,15 @@ def _connect(address: RedisAddress) -> tuple[Redis, Sentinel | None]:
     ), None
 
 
+_LOGIN = "refuses the hub's login; check user, password and rights behind the `state` URL"
+
 # From the particular to the general: the library derives most of these from each other.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((exceptions.BusyLoadingError,), "is loading its data; try again in a moment"),
+    ((exceptions.AuthenticationError, exceptions.NoPermissionError), _LOGIN),
     (
-        (exceptions.AuthenticationError, exceptions.NoPermissionError),
-        "refuses the hub's login; check user, password and rights behind the `state` URL",
+        (exceptions.AskError,),
+        "is one node of a cluster and keeps these keys on another; point `state` at its proxy",
     ),
     ((exceptions.ReadOnlyError,), "is a read-only replica; point `state` at the primary"),
     ((exceptions.OutOfMemoryError,), "is out of memory; raise its `maxmemory`"),
@@ -195,6 +198,9 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 def unavailable(error: Exception) -> StateUnavailable:
     """What a failure of Redis means for whoever runs the hub. Names no host and no user."""
     meaning = next(text for kinds, text in _MEANINGS if isinstance(error, kinds))
+    if "unauthenticated" in str(error):
+        # Redis says so, and nothing else, to a stranger whose command is long.
+        meaning = _LOGIN
     return StateUnavailable(
         f"the Redis that keeps the state {meaning}", detail=f"{type(error).__name__}: {error}"
     )

@@ -6,8 +6,9 @@ Redis has the last word on what is atomic, the hub on what time it is: scripts c
 A script names the keys it needs to be routed by in KEYS. Some names are only known inside it:
 the session a digest points to, the digest a session had, sessions that have expired. It makes
 those from `base`, the hash tag that its KEYS carry too, so they are in the same slot, hence on
-the same node, by construction. (While a cluster moves a slot, Redis itself refuses a script that
-reaches for a key which has already moved; the store reports that as `StateUnavailable`.)
+the same node, by construction. While a cluster moves a slot, Redis refuses a script's call for a
+key that is not there (any more), and the script ends with an error: so every script touches all
+keys it needs before it changes the first one that matters.
 
 Numbers that Lua would round travel as text and are stored as they came.
 """
@@ -64,11 +65,10 @@ BEGIN = (
 -- KEYS session messages lease index ends; ARGV base id now lease ends ms
 local base, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if held_by_another(KEYS[3], ARGV[4], now) then return 'busy' end
-take(base, id, ARGV[4], ARGV[5], ARGV[6])
 local session = read(KEYS[1], now)
-if not session then return nil end
-outlive(base, id, session, ARGV[5], tonumber(ARGV[6]))
-return {id, session, redis.call('LRANGE', KEYS[2], 0, -1)}
+if session then outlive(base, id, session, ARGV[5], tonumber(ARGV[6])) end
+take(base, id, ARGV[4], ARGV[5], ARGV[6])
+return session and {id, session, redis.call('LRANGE', KEYS[2], 0, -1)}
 """
 )
 
@@ -84,9 +84,10 @@ while true do
   local session = read(base .. ':session:' .. id, now)
   if session and session[5] == ARGV[2] then
     if held_by_another(base .. ':lease:' .. id, ARGV[4], now) then return nil end
-    take(base, id, ARGV[4], ARGV[5], ARGV[6])
+    local messages = redis.call('LRANGE', base .. ':messages:' .. id, 0, -1)
     outlive(base, id, session, ARGV[5], tonumber(ARGV[6]))
-    return {id, session, redis.call('LRANGE', base .. ':messages:' .. id, 0, -1)}
+    take(base, id, ARGV[4], ARGV[5], ARGV[6])
+    return {id, session, messages}
   end
   redis.call('ZREM', KEYS[1], id)
 end
@@ -104,23 +105,23 @@ local revision = session and tonumber(session[1]) or 0
 if revision ~= tonumber(ARGV[7]) or held_by_another(KEYS[3], ARGV[4], now) then return nil end
 if session and ARGV[8] ~= '' and tonumber(session[3]) ~= tonumber(ARGV[8]) then return nil end
 
-local kept = 0
-if session then
-  kept = math.min(tonumber(ARGV[9]), tonumber(session[6]))
-  if kept == 0 then redis.call('DEL', KEYS[2]) else redis.call('LTRIM', KEYS[2], 0, kept - 1) end
-else
-  forget(base, id)
-end
 local first, digest = 17, ARGV[10]
 local added = #ARGV - first + 1
+local kept = session and math.min(tonumber(ARGV[9]), tonumber(session[6])) or 0
+if added == 0 and kept > 0 then
+  digest = cjson.decode(redis.call('LINDEX', KEYS[2], kept - 1))['digest']
+end
+local by_digest = base .. ':digest:' .. digest
+redis.call('EXISTS', by_digest)
+if not session then
+  forget(base, id)
+elseif session[5] ~= digest then
+  redis.call('ZREM', base .. ':digest:' .. session[5], id)
+end
+
+if kept == 0 then redis.call('DEL', KEYS[2]) else redis.call('LTRIM', KEYS[2], 0, kept - 1) end
 for start = first, #ARGV, 1000 do
   redis.call('RPUSH', KEYS[2], unpack(ARGV, start, math.min(start + 999, #ARGV)))
-end
-if added == 0 and kept > 0 then
-  digest = cjson.decode(redis.call('LINDEX', KEYS[2], -1))['digest']
-end
-if session and session[5] ~= digest then
-  redis.call('ZREM', base .. ':digest:' .. session[5], id)
 end
 local created = session and session[3] or ARGV[3]
 redis.call('HSET', KEYS[1], 'revision', revision + 1, 'expires_at', ends, 'created_at', created,
@@ -129,7 +130,6 @@ redis.call('HSET', KEYS[1], 'revision', revision + 1, 'expires_at', ends, 'creat
 for i = 0, 3 do redis.call('HINCRBY', KEYS[1], FIELDS[7 + i], ARGV[13 + i]) end
 redis.call('DEL', KEYS[3])
 
-local by_digest = base .. ':digest:' .. digest
 redis.call('ZADD', KEYS[4], ARGV[3], id)
 redis.call('ZADD', KEYS[5], ends, id)
 redis.call('ZADD', by_digest, ARGV[3], id)
@@ -139,7 +139,7 @@ live_for(KEYS[4], ms)
 live_for(KEYS[5], ms)
 live_for(by_digest, ms)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', ARGV[3], 'LIMIT', 0, 20)) do
-  forget(base, gone)
+  pcall(forget, base, gone)
 end
 return redis.call('HMGET', KEYS[1], unpack(FIELDS))
 """
@@ -152,9 +152,9 @@ RENEW = (
 local base, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease = redis.call('HMGET', KEYS[3], 'id', 'until')
 if lease[1] ~= ARGV[4] or tonumber(lease[2]) <= now then return 0 end
-take(base, id, ARGV[4], ARGV[5], ARGV[6])
 local session = read(KEYS[1], now)
 if session then outlive(base, id, session, ARGV[5], tonumber(ARGV[6])) end
+take(base, id, ARGV[4], ARGV[5], ARGV[6])
 return 1
 """
 )

@@ -134,7 +134,10 @@ def unavailable(error: Exception) -> StateUnavailable:
 
 
 def _create_file(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in reversed(path.absolute().parents):
+        # Not with `parents=True`, which makes all but the last readable for others.
+        if not directory.exists():
+            directory.mkdir(mode=0o700, exist_ok=True)
     # SQLite would create it readable for others, and gives its journals the mode of the file.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,24 @@ class RedisServer:
         cluster: Whether it is a Redis Cluster of one node, which refuses whatever a larger
             cluster would have to refuse.
         options: Further command-line options.
+        config: A configuration file to start with, which a Sentinel needs, and writes to.
     """
 
     def __init__(
-        self, directory: Path, *, cluster: bool = False, options: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        cluster: bool = False,
+        options: Sequence[str] = (),
+        config: Path | None = None,
     ) -> None:
-        self.port, bus = _free_ports(2)
+        self.port, self.bus_port = _free_ports(2)
         self._directory = directory
         self._cluster = cluster
         self._options = [*options]
+        self._config = config
         if cluster:
-            self._options += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
+            self._options += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,19 +71,20 @@ class RedisServer:
         # A cluster node that finds its old configuration would bring the slots with it.
         (self._directory / "nodes.conf").unlink(missing_ok=True)
         with (self._directory / "redis.log").open("ab") as log:
+            config = [str(self._config)] if self._config is not None else []
+            settings = f"--port {self.port} --bind 127.0.0.1 --appendonly no --save".split()
             self._process = subprocess.Popen(
-                [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-                + ["--appendonly", "no", *self._options],
+                [binary, *config, *settings, "", *self._options],
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         if self._cluster:
-            self._until(lambda: self.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383"))
-            self._until(lambda: b"cluster_state:ok" in self.command("CLUSTER", "INFO"))
+            self.until(lambda: self.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383"))
+            self.until(lambda: b"cluster_state:ok" in self.command("CLUSTER", "INFO"))
         else:
-            self._until(lambda: self.command("PING"))
+            self.until(lambda: self.command("PING"))
 
     def stop(self) -> None:
         """End it and return when it is gone."""
@@ -105,14 +113,16 @@ class RedisServer:
         # The library's own reading of replies differs between commands.
         client.response_callbacks.clear()
         with contextlib.closing(client):
-            return client.execute_command(*words)
+            execute: Callable[..., Any] = client.execute_command
+            return execute(*words)
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             raise RuntimeError("the redis-server is stopped; start it first")
         return self._process
 
-    def _until(self, condition: Any) -> None:
+    def until(self, condition: Callable[[], object]) -> None:
+        """Return when the condition holds; an error of Redis counts as not yet."""
         process, deadline = self._running(), time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(RedisError):
@@ -129,15 +139,18 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_server(*, cluster: bool = False, options: Sequence[str] = ()) -> Iterator[RedisServer]:
+def redis_server(
+    *, cluster: bool = False, options: Sequence[str] = (), config: Path | None = None
+) -> Iterator[RedisServer]:
     """A running server, ended with the block.
 
     Args:
         cluster: Whether it is a Redis Cluster of one node.
         options: Further command-line options of `redis-server`.
+        config: A configuration file to start with.
     """
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory), cluster=cluster, options=options)
+        server = RedisServer(Path(directory), cluster=cluster, options=options, config=config)
         try:
             server.start()
             yield server

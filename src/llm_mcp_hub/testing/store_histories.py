@@ -1,0 +1,240 @@
+"""A machine that looks for a difference between a store and the model.
+
+Hypothesis makes up histories of calls by two principals on the same few ids, with time going by,
+and shortens the first one in which the two answer differently.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from msgspec import Struct
+
+from llm_mcp_hub.domain.chat import Message, TextPart
+from llm_mcp_hub.domain.chunk import Usage
+from llm_mcp_hub.domain.session import SessionAppend, SessionSummary, StoredMessage
+from llm_mcp_hub.errors import HubError
+from llm_mcp_hub.state.base import Lease, Store
+from llm_mcp_hub.testing.store_model import Key, StoreModel
+from llm_mcp_hub.testing.store_promise import START, BrokenPromiseError, OpenStore
+
+STEPS = 40
+PAGE = 2
+KEYS = (("ann", "s1"), ("ann", "s2"), ("bob", "s1"))
+
+
+class _Begin(Struct, frozen=True):
+    key: Key
+    lease: Lease
+
+
+class _BeginByDigest(Struct, frozen=True):
+    principal: str
+    digest: str
+    lease: Lease
+
+
+class _Append(Struct, frozen=True):
+    """A turn relative to what is stored: most start from it, some from something else."""
+
+    key: Key
+    turn: str
+    messages: tuple[StoredMessage, ...]
+    ttl: float
+    revision_off: int
+    dropped: int
+    created_at_off: float | None
+    tokens: int
+
+    def made(self, model: StoreModel, now: float) -> SessionAppend:
+        """The change, given what the model has stored."""
+        session = model.get(self.key, now)
+        stored = session.summary if session else None
+        created_at = None
+        if stored is not None and self.created_at_off is not None:
+            created_at = stored.created_at + self.created_at_off
+        return SessionAppend(
+            expected_revision=(stored.revision if stored else 0) + self.revision_off,
+            keep=max(0, stored.message_count - self.dropped) if stored else 0,
+            messages=self.messages,
+            model=f"provider/{self.turn}",
+            system=f"{self.tokens}",
+            usage=Usage(self.tokens, 1, 2, 3),
+            expected_created_at=created_at,
+        )
+
+
+class _Renew(Struct, frozen=True):
+    keys: tuple[Key, ...]
+    lease: Lease
+
+
+class _Release(Struct, frozen=True):
+    key: Key
+    turn: str
+
+
+class _Delete(Struct, frozen=True):
+    key: Key
+
+
+class _ListAll(Struct, frozen=True):
+    principal: str | None
+
+
+class _ReadAll(Struct, frozen=True):
+    """Of all keys."""
+
+
+class _Wait(Struct, frozen=True):
+    seconds: float
+
+
+_Step = (
+    _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete | _ListAll | _ReadAll | _Wait
+)
+
+_keys = st.sampled_from(KEYS)
+_digests = st.sampled_from(["d1", "d2"])
+_turns = st.sampled_from(["t1", "t2"])
+_leases = st.builds(Lease, _turns, st.sampled_from([5.0, 60.0]))
+_messages = st.builds(
+    lambda text, digest: StoredMessage(Message("user", (TextPart(text),)), digest, START),
+    st.text(max_size=3),
+    _digests,
+)
+_appends = st.builds(
+    _Append,
+    key=_keys,
+    turn=_turns,
+    messages=st.lists(_messages, min_size=0, max_size=2).map(tuple),
+    ttl=st.sampled_from([4.0, 60.0, 3600.0, 3600.0]),
+    revision_off=st.sampled_from([0, 0, 0, 0, 0, 1, -1]),
+    dropped=st.integers(0, 2),
+    created_at_off=st.sampled_from([None, 0.0, 0.0, -1.0]),
+    tokens=st.integers(0, 9),
+)
+_steps: dict[str, tuple[int, st.SearchStrategy[_Step]]] = {
+    "append": (6, _appends),
+    "begin": (4, st.builds(_Begin, _keys, _leases)),
+    "by digest": (3, st.builds(_BeginByDigest, st.sampled_from(["ann", "bob"]), _digests, _leases)),
+    "wait": (4, st.builds(_Wait, st.sampled_from([1.0, 1.0, 4.0, 5.0, 5.0, 56.0, 300.0]))),
+    "read": (3, st.just(_ReadAll())),
+    "list": (2, st.builds(_ListAll, st.sampled_from(["ann", "bob", None]))),
+    "renew": (2, st.builds(_Renew, st.lists(_keys, min_size=1, max_size=3).map(tuple), _leases)),
+    "release": (1, st.builds(_Release, _keys, _turns)),
+    "delete": (1, st.builds(_Delete, _keys)),
+}
+# Hypothesis would call all of them equally often, and most often there would be no session.
+_any_step = st.sampled_from(
+    [name for name, (weight, _) in _steps.items() for _ in range(weight)]
+).flatmap(lambda name: _steps[name][1])
+
+
+def _machine(open_store: OpenStore, runner: asyncio.Runner) -> type[RuleBasedStateMachine]:
+    wait = runner.get_loop().run_until_complete
+
+    class StoreMachine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.now = START
+            self.model = StoreModel()
+            self.opened = open_store()
+            self.store = wait(self.opened.__aenter__())
+
+        def teardown(self) -> None:
+            wait(self.opened.__aexit__(None, None, None))
+
+        def same(self, call: Awaitable[Any], expected: Callable[[], Any]) -> None:
+            want = _outcome(expected)
+            got = wait(_outcome_of(call))
+            if got != want:
+                raise BrokenPromiseError(f"expected {want!r}, got {got!r}")
+
+        @rule(step=_any_step)
+        def do(self, step: _Step) -> None:
+            store, model, now = self.store, self.model, self.now
+            match step:
+                case _Begin(key, lease):
+                    self.same(store.begin(*key, lease, now), lambda: model.begin(key, lease, now))
+                case _BeginByDigest(principal, digest, lease):
+                    self.same(
+                        store.begin_by_digest(principal, digest, lease, now),
+                        lambda: model.begin_by_digest(principal, digest, lease, now),
+                    )
+                case _Append(key, turn, _, ttl):
+                    change = step.made(model, now)
+                    self.same(
+                        store.append(*key, turn, change, ttl, now),
+                        lambda: model.append(key, turn, change, ttl, now),
+                    )
+                case _Renew(keys, lease):
+                    self.same(store.renew(keys, lease, now), lambda: model.renew(keys, lease, now))
+                case _Release(key, turn):
+                    self.same(store.release(*key, turn), lambda: model.release(key, turn))
+                case _Delete(key):
+                    self.same(store.delete(*key, now), lambda: model.delete(key, now))
+                case _ListAll(name):
+                    self.same(_all_pages(store, name, now), lambda: model.listing(name, now))
+                case _ReadAll():
+                    for each in KEYS:
+                        self.same(store.get(*each, now), partial(model.get, each, now))
+                case _Wait(seconds):
+                    self.now += seconds
+
+    return StoreMachine
+
+
+def compare_with_model(open_store: OpenStore, histories: int, *, shorten: bool = True) -> None:
+    """Try so many histories; the shortest that shows a difference is the failure.
+
+    Args:
+        open_store: Gives an open and empty store, and closes it.
+        histories: How many.
+        shorten: Whether to look for a shorter history once there is a difference, which takes
+            up to a minute.
+
+    Raises:
+        BrokenPromiseError: The store and the model differ.
+    """
+    with asyncio.Runner() as runner:
+        run_state_machine_as_test(
+            _machine(open_store, runner),
+            settings=settings(
+                max_examples=histories,
+                stateful_step_count=STEPS,
+                phases=[Phase.generate, *([Phase.shrink] if shorten else [])],
+                # A suite that others run must fail always or never, and leave no files.
+                derandomize=True,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+def _outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except HubError as error:
+        return type(error)
+
+
+async def _outcome_of(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except HubError as error:
+        return type(error)
+
+
+async def _all_pages(store: Store, principal: str | None, now: float) -> list[SessionSummary]:
+    page = await store.list_sessions(principal, PAGE, None, now)
+    found = [*page.sessions]
+    while page.next_cursor is not None:
+        page = await store.list_sessions(principal, PAGE, page.next_cursor, now)
+        found += page.sessions
+    return found
