@@ -1,0 +1,116 @@
+"""The Claude provider: a pool of Claude Code processes under the user's own subscription.
+
+Guarantee: nothing is started without a login that can still work, and nothing is served by a
+Claude Code that is older than the one every promise here was tested with.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.status import CredentialState, CredentialStatus
+from llm_mcp_hub.errors import InvalidRequest, LoginRequired, ProviderUnavailable, UnknownModel
+from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.providers.cli import CliProvider
+from llm_mcp_hub.workers.spec import WorkerSpec
+from llm_mcp_hub_claude import command
+from llm_mcp_hub_claude.credentials import credential_status, find_login
+from llm_mcp_hub_claude.dialect import ClaudeDialect
+from llm_mcp_hub_claude.history import says_something
+from llm_mcp_hub_claude.settings import ClaudeSettings, check_settings
+
+MINIMUM_VERSION = (2, 1, 329)
+"""Older ones may not know `shouldQuery` or `client_composed`, and an unknown field is ignored:
+every line of a history would be sent and paid for, files named in a text would be read."""
+
+FALLBACK_MODELS = (
+    ModelCard("default", "Default"),
+    ModelCard("sonnet", "Sonnet"),
+    ModelCard("opus", "Opus"),
+    ModelCard("haiku", "Haiku"),
+)
+"""Names that Claude Code has always had."""
+
+FULL_ID = re.compile(r"claude-[a-z0-9][a-z0-9.-]{1,80}(\[1m\])?\Z")
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+class ClaudeProvider(CliProvider):
+    """See the module.
+
+    Raises:
+        ConfigError: The settings make no sense.
+    """
+
+    def __init__(self, context: ProviderContext) -> None:
+        settings: ClaudeSettings = context.settings
+        check_settings(settings, f"providers.{context.name}")
+        super().__init__(context.name, settings.pool, settings.deadlines)
+        self._settings = settings
+        self._data_dir = context.data_dir
+        self._environment = context.environment
+
+    def worker_spec(self) -> WorkerSpec:
+        """How to start Claude Code with the login there is now."""
+        settings = self._settings
+        executable = command.find_executable(settings, self._data_dir, self._environment)
+        login = find_login(settings, self._data_dir, self._environment)
+        status = credential_status(login, time.time())
+        if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
+            raise LoginRequired(f"{status.message} {status.remedy}")
+        return command.worker_spec(executable, login, settings.environment, settings.deadlines)
+
+    def new_dialect(self) -> ClaudeDialect:
+        """A dialect for a fresh worker."""
+        return ClaudeDialect(self._settings.aliases)
+
+    def check_version(self, version: str | None) -> None:
+        """Refuse a Claude Code older than `MINIMUM_VERSION`."""
+        match = _VERSION.match(version or "")
+        if match is None or tuple(map(int, match.groups())) < MINIMUM_VERSION:
+            wanted = ".".join(map(str, MINIMUM_VERSION))
+            raise ProviderUnavailable(
+                f"Claude Code {version or 'of unknown version'} is too old: the hub needs {wanted} "
+                "or newer. Run `llm-mcp-hub setup claude` to install it for the hub alone."
+            )
+
+    def check_request(self, request: TurnRequest) -> None:
+        """Refuse a model that is not offered, and a turn in which nothing is said."""
+        name = request.model
+        if name not in self._names() and (self._settings.models or FULL_ID.match(name) is None):
+            raise UnknownModel(
+                f"Claude does not offer the model {name!r}. Offered: {', '.join(self._names())}.",
+                param="model",
+            )
+        if not any(says_something(message) for message in request.messages[request.prior :]):
+            raise InvalidRequest("The last message is empty: say something.", param="messages")
+
+    async def models(self) -> Sequence[ModelCard]:
+        """The configured names, or those that Claude Code lists; then the aliases."""
+        return self._offered()
+
+    def fallback_models(self) -> tuple[ModelCard, ...]:
+        """Names to show until Claude Code has listed its own."""
+        return FALLBACK_MODELS
+
+    def credential_status(self) -> CredentialStatus:
+        """The login's dates and plan."""
+        login = find_login(self._settings, self._data_dir, self._environment)
+        status = credential_status(login, time.time())
+        return msgspec.structs.replace(status, verified_at=self._verified_at)
+
+    def _offered(self) -> tuple[ModelCard, ...]:
+        cards = tuple(ModelCard(name, name) for name in self._settings.models)
+        cards = cards or self._models or self.fallback_models()
+        aliases = (ModelCard(alias, f"{name} ({alias})") for alias, name in self._aliases())
+        return cards + tuple(aliases)
+
+    def _aliases(self) -> list[tuple[str, str]]:
+        return list(self._settings.aliases.items())
+
+    def _names(self) -> list[str]:
+        return [card.name for card in self._offered()]

@@ -1,0 +1,108 @@
+"""Fixtures of the Claude plugin's tests: the fake back end, the fake tool and the real one."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub_claude.provider import ClaudeProvider
+from llm_mcp_hub_claude.settings import ClaudeSettings
+from llm_mcp_hub_claude.testing import fake_cli
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
+
+REPOSITORY = Path(__file__).parents[3]
+TOKEN = "sk-ant-oat01-test"
+
+MakeProvider = Callable[..., ClaudeProvider]
+
+
+def find_real_cli() -> str | None:
+    """The real Claude Code: `HUB_TEST_CLAUDE`, or the repository's own, or the one on the PATH."""
+    named = os.environ.get("HUB_TEST_CLAUDE")
+    if named:
+        return shutil.which(named)
+    own = REPOSITORY / ".tools" / "claude" / "node_modules" / ".bin" / "claude"
+    return shutil.which(str(own)) or shutil.which("claude")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_way_out() -> Iterator[None]:
+    """Whatever a tool tries to reach beside loopback fails at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost")
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_executable() -> str:
+    found = find_real_cli()
+    if found is None:
+        pytest.skip(
+            "CLAUDE CODE IS NOT INSTALLED: the tests with the real tool did not run. Install it "
+            "under .tools/claude or name it in HUB_TEST_CLAUDE."
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def fake_executable(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(fake_cli.install(tmp_path_factory.mktemp("fake-cli")))
+
+
+@pytest.fixture(scope="module", params=["fake", pytest.param("real", marks=pytest.mark.real_cli)])
+def executable(request: pytest.FixtureRequest) -> str:
+    """The fake tool, then the real one: what holds for one holds for the other."""
+    return str(request.getfixturevalue(f"{request.param}_executable"))
+
+
+@pytest.fixture(scope="module")
+def running_api() -> Iterator[FakeMessagesApi]:
+    with FakeMessagesApi() as api:
+        yield api
+
+
+@pytest.fixture
+def api(running_api: FakeMessagesApi) -> FakeMessagesApi:
+    running_api.reset()
+    return running_api
+
+
+@pytest.fixture(scope="module")
+def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("login") / "token"
+    path.write_text(f"{TOKEN}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module")
+def make_provider(
+    running_api: FakeMessagesApi, token_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> MakeProvider:
+    """Makes providers that talk to the fake back end; the test closes them."""
+
+    def make(executable: str, **settings: object) -> ClaudeProvider:
+        values: dict[str, object] = {
+            "executable": executable,
+            "oauth_token_file": str(token_file),
+            "environment": {"ANTHROPIC_BASE_URL": running_api.url},
+            "pool": PoolLimits(min_spare=1, max_workers=4),
+        }
+        data_dir = tmp_path_factory.mktemp("data")
+        home = {"HOME": str(data_dir), "PATH": os.environ["PATH"]}
+        made = ClaudeSettings(**{**values, **settings})  # type: ignore[arg-type]
+        return ClaudeProvider(ProviderContext("claude", made, data_dir, home))
+
+    return make
