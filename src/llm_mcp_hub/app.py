@@ -25,6 +25,8 @@ def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Li
         plugins=[HubPlugin(config, hub=hub)],
         # Litestar raises 404 and 405 before any router is reached.
         exception_handlers={Exception: handle_error, 404: handle_error, 405: handle_error},
+        # The hub logs through structlog; Litestar's own set-up would replace the process's.
+        logging_config=None,
         openapi_config=OpenAPIConfig(
             title="LLM MCP Hub",
             version=__version__,

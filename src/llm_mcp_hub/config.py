@@ -4,9 +4,11 @@ Guarantee: a key that does not exist, or a value of the wrong type, is refused w
 hub never starts on a configuration it has only partly understood. No setting takes an API key.
 """
 
+import math
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,8 @@ CONFIG_VARIABLE = "LLM_MCP_HUB_CONFIG"
 FILE_ONLY = frozenset({"environment", "executable"})
 """Provider settings that decide what runs: never taken from the environment."""
 
+_UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -35,6 +39,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
             `host`; `*` allows any.
         allowed_origins: Origins of web pages that may call the hub from a browser.
         max_body_bytes: Largest request body.
+        drain_seconds: How long running turns may go on when the hub is told to stop.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +47,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
+    drain_seconds: int = 25
 
 
 class AccessConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,11 +123,12 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
         for path, value in (
             ("server.port", self.server.port),
             ("server.max_body_bytes", self.server.max_body_bytes),
+            ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
         ):
             # Port 0 lets the system choose one.
-            if value < 0 or (value == 0 and path != "server.port"):
-                raise ConfigError(f"{path}: must be greater than zero", param=path)
+            if not (0 < value < math.inf) and (path, value) != ("server.port", 0):
+                raise ConfigError(f"{path}: must be a number greater than zero", param=path)
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
 
@@ -161,6 +168,8 @@ def convert_settings(settings: Mapping[str, Any], kind: type[Any], where: str) -
     """Settings as a struct of type `kind`.
 
     Args:
+        settings: The settings as they were read.
+        kind: A struct that forbids unknown fields.
         where: Path of the settings in the configuration, for the message.
 
     Raises:
@@ -171,9 +180,13 @@ def convert_settings(settings: Mapping[str, Any], kind: type[Any], where: str) -
     except msgspec.ValidationError as error:
         problem, _, at = str(error).partition(" - at `$")
         inner = at.rstrip("`").lstrip(".")
-        path = ".".join(part for part in (where, inner) if part) or "the top level"
+        unknown = _UNKNOWN_FIELD.search(problem)
+        field = unknown.group(1) if unknown is not None else ""
+        path = ".".join(part for part in (where, inner, field) if part) or "the top level"
         hint = ""
-        if "unknown field" in problem and "key" in problem.lower():
+        if unknown is not None:
+            problem = "there is no such setting"
+        if "key" in field.lower():
             hint = "; the hub works with subscriptions and takes no API key anywhere"
         raise ConfigError(f"{path}: {problem}{hint}", param=path) from None
 
@@ -195,18 +208,32 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE:
             continue
         path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if path[0] == "providers" and FILE_ONLY.intersection(path[2:]):
+        value = _value(name, text)
+        if path[0] == "providers" and FILE_ONLY & {*path[2:], *_keys(value)}:
+            where = ".".join(path)
             raise ConfigError(
-                f"{'.'.join(path)}: is taken from the configuration file only, not from {name}",
-                param=".".join(path),
+                f"{where}: {' and '.join(sorted(FILE_ONLY))} are taken from the configuration "
+                f"file only, not from {name}",
+                param=where,
             )
         level = settings
         for part in path[:-1]:
             level = level.setdefault(part, {})
             if not isinstance(level, dict):
                 raise ConfigError(f"{name}: {part} has a value and parts of its own")
-        level[path[-1]] = _value(name, text)
+        _merge(level, {path[-1]: value})
     return settings
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Every key in a value, however deep."""
+    if isinstance(value, dict):
+        yield from value
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for inner in value:
+        yield from _keys(inner)
 
 
 def _value(name: str, text: str) -> Any:

@@ -43,6 +43,7 @@
 An error says what happened and what to do next. It carries no HTTP status: `api.errors` and
 `mcp.errors` each hold one table, and a test requires a row in both for every class here.
 Details for the operator (a stderr tail, a path) go to `detail`, which is logged and never sent.
+Over 300 lines because one tree is read in one place.
 """
 
 from typing import ClassVar, Self

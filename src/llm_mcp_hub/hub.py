@@ -89,17 +89,28 @@ class Hub:
         self.chat.drain()
 
     async def aclose(self) -> None:
-        """End everything; bounded and shielded."""
+        """End everything; bounded, and done when it returns, even if it is cancelled."""
         self.drain()
-        await asyncio.shield(asyncio.get_running_loop().create_task(self._close()))
+        closing = asyncio.get_running_loop().create_task(self._close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([closing])
+            raise
 
     async def _close(self) -> None:
-        await self.registry.aclose()
-        await self._leases.aclose()
-        await self.store.aclose()
+        try:
+            await self.registry.aclose()
+            await self._leases.aclose()
+        finally:
+            await self.store.aclose()
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(

@@ -23,7 +23,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
     """Serves a hub inside an application: `Litestar(plugins=[HubPlugin(HubConfig())])`.
 
     Args:
-        config: The hub's configuration; by default read like `llm-mcp-hub serve` does.
+        config: The hub's configuration; defaults everywhere if None.
         path: Where the hub's routes begin.
         hub: A hub made elsewhere, instead of `config`.
 

@@ -51,12 +51,18 @@ class Plugins:
 
     def add(self, name: str, distribution: str, load: Callable[[], object]) -> None:
         """Load one plugin, or note why it can't be."""
+        if name in self._infos:
+            listed = f"{name} of {distribution}"
+            reason = f"ValueError: another plugin is named {name!r} already"
+            self._infos[listed] = PluginInfo(name, distribution, reason)
+            log.warning("plugin.left_out", plugin=listed, reason=reason)
+            return
         self._infos[name] = PluginInfo(name, distribution)
         try:
             plugin = load()
             self._manager.register(plugin, name)
             self._manager.check_pending()
-        except Exception as error:  # whatever a foreign plugin does, the hub starts
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it does, the hub starts
             self._leave_out(name, error)
 
     def provider_factories(self) -> list[ProviderFactory]:
@@ -71,7 +77,7 @@ class Plugins:
         """Call `hub_turn_finished` of every plugin."""
         for implementation in self._manager.hook.hub_turn_finished.get_hookimpls():
             try:
-                implementation.function(turn)
+                implementation.function(*[turn for _ in implementation.argnames])
             except Exception:
                 log.exception("plugin.hook_failed", plugin=implementation.plugin_name)
 
@@ -89,13 +95,13 @@ class Plugins:
                         )
                     if key(item) in found:
                         raise ValueError(f"{hook}: {key(item)!r} is registered already")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the same here
                 self._leave_out(name, error)
                 continue
             found |= {key(item): item for item in items}
         return list(found.values())
 
-    def _leave_out(self, name: str, error: Exception) -> None:
+    def _leave_out(self, name: str, error: BaseException) -> None:
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
         reason = f"{type(error).__name__}: {error}"

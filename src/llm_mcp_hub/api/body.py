@@ -25,26 +25,21 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise _too_large(limit)
-    message = await receive()
-    if message["type"] == "http.request" and not message["more_body"]:
-        body = message["body"]
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
     parts: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while True:
+                message = await receive()
                 if message["type"] != "http.request":
                     raise ClientGone
-                parts.append(message["body"])
-                size += len(message["body"])
+                body = message.get("body", b"")
+                parts.append(body)
+                size += len(body)
                 if size > limit:
                     raise _too_large(limit)
-                if not message["more_body"]:
+                if not message.get("more_body", False):
                     return b"".join(parts)
-                message = await receive()
     except TimeoutError:
         raise InvalidRequest(f"The body did not arrive within {BODY_SECONDS:g} s.") from None
 

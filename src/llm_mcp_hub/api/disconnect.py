@@ -5,31 +5,44 @@ told apart from any other cancellation.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from litestar.types import Receive
 
 
-@asynccontextmanager
-async def unless_client_leaves(receive: Receive) -> AsyncIterator[None]:
-    """Run the block until it ends or the client leaves, whichever is first."""
-    task = asyncio.current_task()
-    assert task is not None
-    left = False
+class unless_client_leaves:  # noqa: N801  # reads as the statement it is used in
+    """`async with unless_client_leaves(receive):` runs until the block ends or the client leaves.
 
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
+    A class, because a generator-based context manager costs three times as much on the hot path.
+    """
+
+    __slots__ = ("_left", "_receive", "_task", "_watcher")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._watcher = task.get_loop().create_task(self._watch())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self._watcher.cancel()
+        if not self._left:
+            return False
+        # The watcher's own request to cancel is answered here; anybody else's goes on.
+        others = self._task.uncancel() > 0
+        return isinstance(error, asyncio.CancelledError) and not others
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        left = True
-        task.cancel()
-
-    watcher = asyncio.get_running_loop().create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not left or task.uncancel() > 0:
-            raise
-    finally:
-        watcher.cancel()
+        self._left = True
+        self._task.cancel()

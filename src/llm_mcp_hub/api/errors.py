@@ -87,12 +87,12 @@ class ErrorBody(Struct, frozen=True):
 
 def status_of(error: HubError) -> int:
     """The HTTP status of an error."""
-    return STATUS[type(error)][0]
+    return _row(error)[0]
 
 
 def error_body(error: HubError) -> bytes:
     """The JSON body of an error."""
-    kind = STATUS[type(error)][1]
+    kind = _row(error)[1]
     return msgspec.json.encode(ErrorBody(ErrorObject(error.message, kind, error.param, error.code)))
 
 
@@ -124,9 +124,16 @@ def as_hub_error(error: Exception) -> HubError:
     return errors.InternalError("The hub failed; its log has the details.")
 
 
+def _row(error: HubError) -> tuple[int, str]:
+    """The row of the error's class, or of its nearest base: plugins have classes of their own."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 def handle_error(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
     failure = as_hub_error(error)
+    if failure.detail:
+        log.warning("api.failed", code=failure.code, detail=failure.detail)
     headers = error_headers(failure)
     if isinstance(error, MethodNotAllowedException) and error.headers:
         headers |= {name.lower(): value for name, value in error.headers.items()}

@@ -22,6 +22,9 @@ from llm_mcp_hub.services.access import AccessService, require
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
+SECURITY = [{"AccessToken": list[str]()}]
+"""For `security=` of every route that is not public."""
+
 _PRINCIPAL = "hub_principal"
 
 
@@ -30,7 +33,8 @@ class Gate:
 
     def __init__(self, server: ServerConfig, access: AccessService) -> None:
         self._any_host = "*" in server.allowed_hosts
-        self._hosts = LOOPBACK | {server.host, *server.allowed_hosts}
+        named = {server.host, *server.allowed_hosts}
+        self._hosts = LOOPBACK | {name.lower() for name in named}
         self._origins = frozenset(server.allowed_origins)
         self._access = access
         self._known: set[bytes] = set()
@@ -39,6 +43,7 @@ class Gate:
         """Let a request in, or say why not.
 
         Args:
+            scope: The request.
             needed: The caller must have one of these scopes; none given means any caller.
 
         Raises:
@@ -83,7 +88,11 @@ class Gate:
             self._known.add(raw)
 
     def _check_origin(self, origin: str, host: str) -> None:
-        same_site = urlsplit(origin).netloc == host
+        try:
+            site = urlsplit(origin).netloc
+        except ValueError:
+            site = ""
+        same_site = site != "" and site.lower() == host.lower()
         if not (same_site or origin in self._origins or "*" in self._origins):
             raise NotPermitted(
                 "Web pages of this origin may not call the hub. Add the origin to "

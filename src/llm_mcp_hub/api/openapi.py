@@ -18,10 +18,12 @@ from litestar.openapi.spec import (
     Reference,
     RequestBody,
     Schema,
+    SecurityScheme,
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
 from llm_mcp_hub.api.errors import ErrorBody
+from llm_mcp_hub.api.gate import SECURITY
 from llm_mcp_hub.api.openai.schemas import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -34,7 +36,7 @@ _REF = "#/components/schemas/{name}"
 
 
 def document_chat(app: Litestar, path: str) -> None:
-    """Add the chat route to the application's OpenAPI document, if it has one."""
+    """Add the chat route, and what `api.gate.SECURITY` refers to, to the application's OpenAPI document, if it has one."""
     if app.openapi_config is None:
         return
     document = app.openapi_schema
@@ -44,6 +46,11 @@ def document_chat(app: Litestar, path: str) -> None:
     for name, schema in _schemas().items():
         schemas.setdefault(name, schema)
     document.paths[path] = PathItem(post=_operation())
+    schemes = document.components.security_schemes or {}
+    document.components.security_schemes = schemes
+    schemes["AccessToken"] = SecurityScheme(
+        type="http", scheme="bearer", description="An access token of the hub's own, `hub-…`"
+    )
 
 
 def _schemas() -> dict[str, Any]:
@@ -80,6 +87,7 @@ def _operation() -> Operation:
         )
     return Operation(
         tags=["chat"],
+        security=[*SECURITY],
         operation_id="CreateChatCompletion",
         summary="Answer a conversation",
         request_body=RequestBody(

@@ -3,15 +3,21 @@
 Guarantees: nothing is sent before the first event or `HOLD_SECONDS`, so that a failure until then
 is a proper HTTP error; afterwards a failure is one `data: {"error": …}` and the stream ends
 without `[DONE]`; a stream that is silent carries a comment every `HEARTBEAT_SECONDS`, so that
-proxies keep it open.
+proxies keep it open; a client that does not take what it is sent within `STALL_SECONDS` is
+treated as gone, so that it can't keep a worker and a session for ever.
 """
 
 import asyncio
 
-from litestar.types import Send
+from litestar.types import HTTPSendMessage, Send
+
+from llm_mcp_hub.api.body import ClientGone
 
 HOLD_SECONDS = 10.0
 HEARTBEAT_SECONDS = 15.0
+STALL_SECONDS = 120.0
+TIMER_SLACK_SECONDS = 0.005
+"""A timer may fire a moment before the clock that is compared with it says so."""
 _COMMENT = b": keep-alive\n\n"
 
 
@@ -22,7 +28,16 @@ class EventStream:
         headers: Beside those that every event stream has.
     """
 
-    __slots__ = ("_beat", "_beating", "_headers", "_loop", "_quiet_since", "_send", "started")
+    __slots__ = (
+        "_beat",
+        "_beating",
+        "_headers",
+        "_loop",
+        "_quiet_since",
+        "_send",
+        "_started",
+        "_writing",
+    )
 
     def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         self._send = send
@@ -31,37 +46,61 @@ class EventStream:
         self._quiet_since = self._loop.time()
         self._beating: asyncio.Task[None] | None = None
         self._beat = self._loop.call_later(HOLD_SECONDS, self._heartbeat)
-        self.started = False
+        self._started = False
+        self._writing = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the status line is out, or about to be."""
+        return self._started or self._beating is not None
 
     async def write(self, data: bytes) -> None:
-        """Send whole events."""
+        """Send whole events.
+
+        Raises:
+            ClientGone: The client takes nothing any more.
+        """
+        # No heartbeat begins now, and one that has begun goes first.
+        self._writing = True
         if self._beating is not None:
             await self._beating
             self._beating = None
-        self._quiet_since = self._loop.time()
         await self._write(data)
+        self._quiet_since = self._loop.time()
+        self._writing = False
 
     async def end(self, data: bytes = b"") -> None:
-        """Send the last bytes and end the response."""
+        """Send the last bytes and end the response.
+
+        Raises:
+            ClientGone: The client takes nothing any more.
+        """
         self.stop()
         if self._beating is not None:
             await self._beating
-        if not self.started:
+        if not self._started:
             await self._start()
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        await self._put({"type": "http.response.body", "body": data, "more_body": False})
 
     def stop(self) -> None:
         """No more heartbeats."""
         self._beat.cancel()
 
     async def _write(self, data: bytes) -> None:
-        if not self.started:
+        if not self._started:
             await self._start()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._put({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _put(self, message: HTTPSendMessage) -> None:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientGone from None
 
     async def _start(self) -> None:
-        self.started = True
-        await self._send(
+        self._started = True
+        await self._put(
             {
                 "type": "http.response.start",
                 "status": 200,
@@ -75,11 +114,11 @@ class EventStream:
         )
 
     def _heartbeat(self) -> None:
-        quiet = self._loop.time() - self._quiet_since
         limit = HEARTBEAT_SECONDS if self.started else HOLD_SECONDS
-        if quiet >= limit and (self._beating is None or self._beating.done()):
-            # `write` waits for this task, so the comment never falls into an event.
-            self._beating = self._loop.create_task(self._write(_COMMENT))
-            self._quiet_since = self._loop.time()
-            quiet = 0.0
-        self._beat = self._loop.call_later(HEARTBEAT_SECONDS - quiet, self._heartbeat)
+        left = self._quiet_since + limit - self._loop.time()
+        if left <= TIMER_SLACK_SECONDS:
+            if not self._writing and (self._beating is None or self._beating.done()):
+                self._beating = self._loop.create_task(self._write(_COMMENT))
+                self._quiet_since = self._loop.time()
+            left = HEARTBEAT_SECONDS
+        self._beat = self._loop.call_later(left, self._heartbeat)

@@ -1,17 +1,19 @@
 """Recognising a conversation by what was said in it.
 
 A digest stands for a transcript: two message lists have the same digest exactly when they say
-the same, where outer white space of a text, the split of a text into parts, and the wording of a
-tool call's arguments do not count (clients change those when they send a history back). System
-prompts do not count either: many clients put the time of day into theirs.
+the same, where outer white space of a text, the split of a text into parts, the place of a tool
+call among the other parts, and the wording of its arguments do not count (clients change those
+when they send a history back). System prompts do not count either: many clients put the time of
+day into theirs.
 """
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import groupby
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
 
 EMPTY = ""
 """The digest of a transcript without messages."""
@@ -27,18 +29,24 @@ def extend(digest: str, message: Message) -> str:
         hasher.update(data)
 
     feed("role", message.role)
-    feed("text", message.text.strip())
-    for part in message.parts:
-        if isinstance(part, TextPart):
+    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+    others = [part for part in message.parts if not isinstance(part, ToolCallPart)]
+    for is_text, run in groupby(others, lambda part: isinstance(part, TextPart)):
+        if is_text:
+            text = "".join(part.text for part in run if isinstance(part, TextPart)).strip()
+            if text:
+                feed("text", text)
             continue
-        if isinstance(part, ImagePart):
-            feed("image", part.media_type)
-            feed("data", part.data)
-        elif isinstance(part, ToolCallPart):
-            feed("call", part.id)
-        else:
-            feed("result", part.call_id)
-            feed("value", part.text.strip())
+        for part in run:
+            if isinstance(part, ImagePart):
+                feed("image", part.media_type)
+                feed("data", part.data)
+            elif isinstance(part, ToolResultPart):
+                feed("result", part.call_id)
+                feed("value", part.text.strip())
+    for call in calls:
+        feed("call", call.id)
+        feed("name", call.name)
     return hasher.hexdigest()
 
 

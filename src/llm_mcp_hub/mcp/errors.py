@@ -63,4 +63,4 @@ CODES: dict[type[HubError], int | None] = {
 
 def rpc_code(error: HubError) -> int | None:
     """The JSON-RPC code, or `TOOL_RESULT` if the error belongs into a tool's result."""
-    return CODES[type(error)]
+    return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)

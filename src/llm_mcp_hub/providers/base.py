@@ -15,6 +15,7 @@ Promises of a provider:
 6. `aclose` leaves no process, task or file behind.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus
+from llm_mcp_hub.providers.setup import ProviderSetup
 
 
 class ChunkStream(Protocol):
@@ -97,12 +99,14 @@ class ProviderFactory(Struct, frozen=True):
         create: Makes a provider; no I/O. Raises `ConfigError` for settings that make no sense.
         settings: The struct that `[providers.NAME]` is read into, `forbid_unknown_fields` on.
         automatic: Whether a provider of this kind exists without being configured.
+        setup: How its tool is installed and logged in, if it has one; no I/O.
     """
 
     kind: str
     create: Callable[[ProviderContext], Provider]
     settings: type[Struct] = NoSettings
     automatic: bool = True
+    setup: Callable[[ProviderContext], ProviderSetup] | None = None
 
 
 class _Stream:
@@ -110,12 +114,31 @@ class _Stream:
 
     def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
         self._chunks = chunks
+        self._next: asyncio.Future[Chunk] | None = None
+        self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
-        async for chunk in self._chunks:
-            yield (chunk,)
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        return self
+
+    async def __anext__(self) -> Sequence[Chunk]:
+        if self._closed:
+            raise StopAsyncIteration
+        # In a task of its own, for a generator that runs can't be closed.
+        self._next = asyncio.ensure_future(anext(self._chunks))
+        try:
+            return (await self._next,)
+        except asyncio.CancelledError:
+            if self._closed and self._next.cancelled():
+                raise StopAsyncIteration from None
+            raise
+        finally:
+            self._next = None
 
     async def aclose(self) -> None:
+        self._closed = True
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait([self._next])
         close = getattr(self._chunks, "aclose", None)
         if close is not None:
             await close()

@@ -3,7 +3,8 @@
 Guarantees: nothing is served before the self-test has passed; a failed self-test makes the
 provider unavailable with its reason, and is tried again when a request comes, at most every
 `RETEST_SECONDS`, so a person who repairs the cause has nothing to restart; a login that was
-refused during a turn shows in the status until a turn succeeds.
+refused during a turn shows in the status until a turn succeeds, and no worker that was started
+with it is used again.
 """
 
 import asyncio
@@ -16,12 +17,13 @@ import structlog
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderState, ProviderStatus, QuotaWindow
-from llm_mcp_hub.errors import HubError, InternalError, LoginRequired
+from llm_mcp_hub.errors import Draining, HubError, InternalError, LoginRequired
 from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.dialect import Dialect, Event, QuotaSeen, Ready
 from llm_mcp_hub.providers.turn import CliTurn
-from llm_mcp_hub.workers.pool import Pool, PoolLimits
+from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub.workers.pool import Pool
 from llm_mcp_hub.workers.spec import WorkerSpec
 
 RETEST_SECONDS = 5.0
@@ -38,6 +40,8 @@ class CliProvider(ABC):
         self._pool: Pool[Conversation] = Pool(self._start_blank, limits, self._start_failed)
         self._state = ProviderState.STARTING
         self._failure: HubError | None = None
+        self._refused: LoginRequired | None = None
+        self._closed = False
         self._tested_at = float("-inf")
         self._testing: asyncio.Task[None] | None = None
         self._version: str | None = None
@@ -81,7 +85,8 @@ class CliProvider(ABC):
 
     async def start(self) -> None:
         """Begin the self-test."""
-        self._test()
+        if not self._closed:
+            self._test()
 
     async def models(self) -> Sequence[ModelCard]:
         """What the program said, or the fallback."""
@@ -89,9 +94,10 @@ class CliProvider(ABC):
 
     def status(self) -> ProviderStatus:
         """State, reason and figures."""
+        failure = self._failure or self._refused
         return ProviderStatus(
-            state=self._state,
-            reason=self._failure.message if self._failure else "",
+            state=ProviderState.UNAVAILABLE if failure else self._state,
+            reason=failure.message if failure else "",
             version=self._version,
             pool=self._pool.figures,
             quota=tuple(self._quota.values()),
@@ -108,16 +114,24 @@ class CliProvider(ABC):
 
     async def aclose(self) -> None:
         """End the self-test and all workers."""
+        self._closed = True
+        closing = [asyncio.create_task(self._pool.aclose())]
         if self._testing is not None:
             self._testing.cancel()
-            await asyncio.wait([self._testing])
-        await self._pool.aclose()
+            closing.append(self._testing)
+        await asyncio.wait(closing)
 
     def _turn_ended(self, error: HubError | None) -> None:
         if error is None:
             self._verified_at = time.time()
+            if self._failure is not None and self._failure is self._refused:
+                self._set_available()
+            self._refused = None
         elif isinstance(error, LoginRequired):
+            self._refused = error
+            self._tested_at = time.monotonic()
             self._set_failure(error)
+            self._pool.renew()
 
     def _test(self) -> "asyncio.Task[None]":
         if self._testing is None or self._testing.done():
@@ -127,8 +141,11 @@ class CliProvider(ABC):
     async def _become_available(self) -> None:
         testing = self._testing is not None and not self._testing.done()
         stale = time.monotonic() - self._tested_at > RETEST_SECONDS
-        if testing or stale:
-            await asyncio.shield(self._test())
+        if (testing or stale) and not self._closed:
+            # Not awaited itself: `aclose` cancels it, and that is no cancellation of the caller.
+            await asyncio.wait([self._test()])
+        if self._closed:
+            raise Draining("The hub is shutting down; send the request to it again later.")
         if self._failure is not None:
             raise self._failure.again()
 
@@ -148,11 +165,14 @@ class CliProvider(ABC):
             log.exception("provider.self_test_crashed", provider=self.name)
             self._set_failure(InternalError(f"The self-test crashed: {type(error).__name__}."))
         else:
-            self._failure = None
-            self._state = ProviderState.AVAILABLE
-            log.info("provider.available", provider=self.name, version=self._version)
+            self._set_available()
             self._pool.warm()
         self._tested_at = time.monotonic()
+
+    def _set_available(self) -> None:
+        self._failure = None
+        self._state = ProviderState.AVAILABLE
+        log.info("provider.available", provider=self.name, version=self._version)
 
     def _set_failure(self, error: HubError) -> None:
         self._failure = error
@@ -167,7 +187,7 @@ class CliProvider(ABC):
         )
         try:
             self._check_ready(ready)
-        except HubError:
+        except BaseException:
             await conversation.aclose()
             raise
         return conversation

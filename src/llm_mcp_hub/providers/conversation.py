@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.errors import HubError, WorkerStartFailed
+from llm_mcp_hub.errors import HubError, WorkerError, WorkerGarbled, WorkerStartFailed
 from llm_mcp_hub.providers.dialect import Dialect, Event, Inspected, Ready, TurnFailed
 from llm_mcp_hub.workers.process import Worker
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -35,11 +35,19 @@ class Conversation:
 
         Raises:
             WorkerStartFailed: It did not start, or gave no sign of life within `seconds`.
+            HubError: What the tool itself said.
         """
-        conversation = cls(await Worker.start(spec), dialect)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(until):
+                worker = await Worker.start(spec)
+        except TimeoutError:
+            raise _silence(seconds, "the program was not even started") from None
+        conversation = cls(worker, dialect)
         try:
             dialect.probe()
-            ready = await conversation._answer(Ready, seconds)
+            ready = await conversation._answer(Ready, until - loop.time())
         except BaseException:
             await conversation.aclose()
             raise
@@ -50,13 +58,16 @@ class Conversation:
 
         Raises:
             WorkerStartFailed: No answer within `seconds`, or a broken one.
+            HubError: What the tool itself said.
         """
         self.dialect.inspect()
         return await self._answer(Inspected, seconds)
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
         """Send the turn's first bytes."""
+        self._broken = True  # unless the dialect knew what to do
         self.dialect.begin(request, continued=continued)
+        self._broken = False
         self.worker.send(self.dialect.data_to_send())
 
     def interrupt(self) -> None:
@@ -78,9 +89,13 @@ class Conversation:
         except HubError:
             self._broken = True
             raise
-        answer = self.dialect.data_to_send()
-        if answer:
-            self.worker.send(answer)
+        except Exception as error:
+            self._broken = True
+            raise WorkerGarbled(
+                "The provider's program wrote something the hub does not understand.",
+                detail=repr(error),
+            ) from error
+        self.worker.send(self.dialect.data_to_send())
         return events
 
     @property
@@ -107,16 +122,18 @@ class Conversation:
                         if isinstance(event, TurnFailed):
                             raise event.error
         except TimeoutError:
-            raise WorkerStartFailed(
-                f"The provider's program gave no sign of life within {seconds:g} s. "
-                "Run `llm-mcp-hub doctor`.",
-                detail=self.worker.stderr_tail,
-            ) from None
-        except HubError as error:
-            if isinstance(error, WorkerStartFailed):
-                raise
+            raise _silence(seconds, self.worker.stderr_tail) from None
+        except WorkerError as error:
             raise WorkerStartFailed(
                 "The provider's program ended or misbehaved while it started. "
                 "Run `llm-mcp-hub doctor`.",
                 detail=error.detail or error.message,
             ) from error
+
+
+def _silence(seconds: float, detail: str) -> WorkerStartFailed:
+    return WorkerStartFailed(
+        f"The provider's program gave no sign of life within {seconds:.3g} s. "
+        "Run `llm-mcp-hub doctor`.",
+        detail=detail,
+    )

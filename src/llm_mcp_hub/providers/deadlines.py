@@ -1,15 +1,19 @@
 """The time limits of a turn.
 
-Guarantee: whichever limit passes first ends the turn with an error that names it. Watching costs
-one timer per turn, not one per chunk: the timer is left to fire early and set again.
+Guarantee: whichever limit passes first ends the turn with an error that names it; time in which
+the reader of the chunks keeps the provider waiting counts for `total` alone. Watching costs one
+timer per turn, not one per chunk: the timer is left to fire early and set again.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llm_mcp_hub.errors import TurnTimeout
+
+Seconds = Annotated[float, Meta(gt=0)]
 
 
 class Deadlines(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,53 +26,67 @@ class Deadlines(Struct, frozen=True, forbid_unknown_fields=True):
         total: For the whole turn, waiting for a worker included.
     """
 
-    start: float = 30.0
-    first_chunk: float = 180.0
-    idle: float = 120.0
-    total: float = 900.0
+    start: Seconds = 30.0
+    first_chunk: Seconds = 180.0
+    idle: Seconds = 120.0
+    total: Seconds = 900.0
+
+
+def deadline_passed(name: str) -> TurnTimeout:
+    """The error of a turn that exceeded the limit `name`."""
+    return TurnTimeout(
+        f"The provider did not answer within the `{name}` deadline. "
+        "Ask for less at once, or raise the deadline in the provider's settings."
+    )
 
 
 class DeadlineWatch:
     """Watches one turn from the moment a worker has it; `stop` it when the turn is over.
 
     Args:
-        elapsed: How long the turn has taken already.
+        total_due: When the whole turn must be over, in the loop's time.
         on_passed: Called once with the error.
     """
 
-    __slots__ = ("_due", "_handle", "_idle", "_loop", "_name", "_on_passed", "_total_due")
+    __slots__ = ("_due", "_handle", "_held", "_idle", "_loop", "_name", "_on_passed", "_total_due")
 
     def __init__(
-        self, deadlines: Deadlines, elapsed: float, on_passed: Callable[[TurnTimeout], None]
+        self, deadlines: Deadlines, total_due: float, on_passed: Callable[[TurnTimeout], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
         self._idle = deadlines.idle
-        self._total_due = now + deadlines.total - elapsed
-        self._due = now + deadlines.first_chunk
+        self._total_due = total_due
+        self._due = self._loop.time() + deadlines.first_chunk
         self._name = "first_chunk"
+        self._held = False
         self._on_passed = on_passed
-        self._handle = self._loop.call_at(min(self._due, self._total_due), self._check)
+        self._handle = self._loop.call_at(min(self._due, total_due), self._check)
 
     def chunk(self) -> None:
-        """A chunk came: the next one is due within `idle`."""
-        self._name = "idle"
-        self._due = self._loop.time() + self._idle
+        """A chunk came and is with the reader now."""
+        self._held = True
+
+    def waiting(self) -> None:
+        """The reader waits for the provider."""
+        if self._held:
+            self._held = False
+            self._name = "idle"
+            self._due = self._loop.time() + self._idle
+            if self._due < self._handle.when():
+                self._set(self._due)
 
     def stop(self) -> None:
         """Stop watching."""
         self._handle.cancel()
 
+    def _set(self, when: float) -> None:
+        self._handle.cancel()
+        self._handle = self._loop.call_at(when, self._check)
+
     def _check(self) -> None:
         now = self._loop.time()
-        next_due = min(self._due, self._total_due)
-        if now < next_due:
-            self._handle = self._loop.call_at(next_due, self._check)
+        due = now + self._idle if self._held else self._due
+        if now < min(due, self._total_due):
+            self._set(min(due, self._total_due))
             return
-        name = "total" if self._total_due <= self._due else self._name
-        self._on_passed(
-            TurnTimeout(
-                f"The provider did not answer within the `{name}` deadline. "
-                "Ask for less at once, or raise the deadline in the provider's settings."
-            )
-        )
+        self._on_passed(deadline_passed("total" if self._total_due <= due else self._name))

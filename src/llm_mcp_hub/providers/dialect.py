@@ -67,6 +67,7 @@ class Dialect(Protocol):
         """Begin a turn.
 
         Args:
+            request: The turn.
             continued: The worker's conversation is `request.messages[:request.prior]` already,
                 under the same system prompt and model. Otherwise the worker is blank and the
                 dialect brings that history in.

@@ -21,7 +21,7 @@ from llm_mcp_hub.providers.base import ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.dialect import Event, Inspected, Ready
-from llm_mcp_hub.workers.pool import PoolLimits
+from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
 
 WORKER = Path(__file__).with_name("echo_worker.py")

@@ -43,11 +43,13 @@ def say(request: dict[str, object], pause: float) -> None:
         lines.append(line(type="end", cut=cut, words=len(pieces)))
         write(b"".join(lines))
         return
+    said = 0
     for piece in pieces:
         if select.select([0], [], [], pause)[0]:
             break
         write(line(type="word", text=piece))
-    write(line(type="end", cut=cut, words=len(pieces)))
+        said += 1
+    write(line(type="end", cut=cut, words=said))
 
 
 def write(data: bytes) -> None:

@@ -4,11 +4,13 @@ Guarantee: a provider that can't be made is listed with its error and stops noth
 """
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from llm_mcp_hub.config import convert_settings
 from llm_mcp_hub.errors import ConfigError, HubError, UnknownProvider
@@ -18,6 +20,17 @@ CLOSE_SECONDS = 15.0
 """How long all providers together may take to end."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""It becomes the first half of model ids, and a directory."""
+
+
+class _Own(Struct, frozen=True):
+    """What the hub itself reads of a provider's settings."""
+
+    enabled: bool = True
+    kind: str = ""
 
 
 class Registry:
@@ -39,7 +52,8 @@ class Registry:
         provider = self._providers.get(name)
         if provider is None:
             raise UnknownProvider(
-                f"There is no provider {name!r}. Configured: {', '.join(self._providers) or 'none'}."
+                f"There is no provider {name!r}. "
+                f"Configured: {', '.join(self._providers) or 'none'}."
             )
         return provider
 
@@ -54,7 +68,10 @@ class Registry:
     async def start(self) -> None:
         """Let every provider begin to get ready."""
         for provider in self:
-            await provider.start()
+            try:
+                await provider.start()
+            except Exception:  # whatever a foreign provider does, the others start
+                log.exception("provider.start_failed", provider=provider.name)
 
     async def aclose(self) -> None:
         """Close every provider; bounded."""
@@ -87,19 +104,22 @@ def build_registry(
     }
     wanted |= {name: dict(table) for name, table in settings.items()}
     for name, table in wanted.items():
-        if not convert_settings({"enabled": table.pop("enabled", True)}, dict[str, bool], "")[
-            "enabled"
-        ]:
+        where = f"providers.{name}"
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: a provider's name is of a-z 0-9 . _ -", param=where)
+        own = {key: table.pop(key) for key in _Own.__struct_fields__ if key in table}
+        chosen: _Own = convert_settings(own, _Own, where)
+        if not chosen.enabled:
             continue
-        kind = table.pop("kind", name)
+        kind = chosen.kind or name
         factory = kinds.get(kind)
         if factory is None:
             raise ConfigError(
-                f"providers.{name}: no installed plugin makes providers of the kind {kind!r}; "
+                f"{where}: no installed plugin makes providers of the kind {kind!r}; "
                 f"known: {', '.join(sorted(kinds))}",
-                param=f"providers.{name}",
+                param=where,
             )
-        values = convert_settings(table, factory.settings, f"providers.{name}")
+        values = convert_settings(table, factory.settings, where)
         context = ProviderContext(name, values, data_dir / "providers" / name, environment)
         try:
             registry.add(name, factory.create(context))

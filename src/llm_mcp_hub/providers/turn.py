@@ -14,7 +14,7 @@ from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, Reasoning
 from llm_mcp_hub.domain.completion import Fold
 from llm_mcp_hub.errors import HubError, TurnTimeout, WorkerDied
 from llm_mcp_hub.providers.conversation import Conversation
-from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch
+from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch, deadline_passed
 from llm_mcp_hub.providers.dialect import Event, QuotaSeen, TurnFailed
 from llm_mcp_hub.workers.pool import Lease, Pool
 
@@ -49,10 +49,11 @@ class CliTurn:
         self._on_end = on_end
         self._lease: Lease[Conversation] | None = None
         self._watch: DeadlineWatch | None = None
-        self._started = asyncio.get_running_loop().time()
+        self._total_due = asyncio.get_running_loop().time() + deadlines.total
         self._fold = Fold()
         self._silent = True
         self._error: HubError | None = None
+        self._closed = False
 
     @classmethod
     async def open(
@@ -65,8 +66,7 @@ class CliTurn:
     ) -> "CliTurn":
         """Claim a worker and give it the turn."""
         turn = cls(pool, request, deadlines, on_event, on_end)
-        key = park_key(request, request.prior_digest) if request.prior else None
-        turn._begin(await pool.claim(key))
+        await turn._begin(park_key(request, request.prior_digest) if request.prior else None)
         return turn
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
@@ -74,52 +74,75 @@ class CliTurn:
             while not self._fold.finished:
                 chunks = await self._receive()
                 if chunks:
-                    assert self._watch is not None
-                    self._watch.chunk()
                     self._fold.add(chunks)
+                    # The reader may never ask for more than the last chunk.
+                    if self._fold.finished and self._error is None:
+                        self._on_end(None)
                     yield chunks
                 if self._error is not None:
                     raise self._error
         except HubError as error:
-            self._on_end(error)
+            if not self._closed:
+                self._on_end(error)
             raise
-        self._on_end(None)
 
     async def aclose(self) -> None:
         """Park the worker after a turn that finished; otherwise interrupt and discard it."""
-        if self._watch is not None:
-            self._watch.stop()
-        lease, self._lease = self._lease, None
+        self._closed = True
+        lease = self._drop()
         if lease is None:
             return
         completion = self._fold.completion
         # A worker whose answer was cut short does not hold the transcript that was stored.
-        if completion is not None and completion.finish_reason is FinishReason.STOP:
+        whole = completion is not None and completion.finish_reason is FinishReason.STOP
+        if completion is not None and whole and self._error is None:
             digest = transcript.extend(self._request.digest, completion.message)
             lease.park(park_key(self._request, digest))
-        else:
+            return
+        try:
             lease.member.interrupt()
+        finally:
             lease.discard()
 
-    def _begin(self, lease: Lease[Conversation]) -> None:
+    async def _begin(self, key: Hashable | None) -> None:
+        try:
+            async with asyncio.timeout_at(self._total_due):
+                lease = await self._pool.claim(key)
+        except TimeoutError:
+            raise deadline_passed("total") from None
+        try:
+            if self._closed:
+                raise _given_up()
+            lease.member.begin(self._request, continued=lease.continued)
+        except BaseException:
+            lease.discard()
+            raise
         self._lease = lease
-        elapsed = asyncio.get_running_loop().time() - self._started
-        self._watch = DeadlineWatch(self._deadlines, elapsed, self._passed)
-        lease.member.begin(self._request, continued=lease.continued)
+        self._watch = DeadlineWatch(self._deadlines, self._total_due, self._passed)
+
+    def _drop(self) -> Lease[Conversation] | None:
+        if self._watch is not None:
+            self._watch.stop()
+        lease, self._lease = self._lease, None
+        return lease
 
     def _passed(self, error: TurnTimeout) -> None:
         if self._lease is not None:
             self._lease.member.worker.fail(error)
 
     async def _receive(self) -> list[Chunk]:
-        lease = self._lease
-        assert lease is not None
+        lease, watch = self._lease, self._watch
+        if lease is None or watch is None:
+            raise _given_up()
+        watch.waiting()
         try:
             events = await lease.member.receive()
         except WorkerDied:
-            if not (lease.continued and self._silent):
+            if self._closed or not (lease.continued and self._silent):
                 raise
-            await self._replace(lease)
+            self._drop()
+            lease.discard()
+            await self._begin(None)
             return []
         self._silent = False
         chunks: list[Chunk] = []
@@ -130,11 +153,10 @@ class CliTurn:
                 self._error = event.error
             elif isinstance(event, QuotaSeen):
                 self._on_event(event)
+        if chunks:
+            watch.chunk()
         return chunks
 
-    async def _replace(self, dead: Lease[Conversation]) -> None:
-        assert self._watch is not None
-        self._watch.stop()
-        self._lease = None
-        dead.discard()
-        self._begin(await self._pool.claim(None))
+
+def _given_up() -> WorkerDied:
+    return WorkerDied("The turn was closed before its answer was complete.")

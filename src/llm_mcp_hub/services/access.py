@@ -13,7 +13,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from llm_mcp_hub.domain.access import AccessToken, Principal, Scope
-from llm_mcp_hub.errors import InvalidRequest, NotAuthenticated, NotPermitted, UnknownAccessToken
+from llm_mcp_hub.errors import (
+    InvalidRequest,
+    NameTaken,
+    NotAuthenticated,
+    NotPermitted,
+    UnknownAccessToken,
+)
 from llm_mcp_hub.state.base import AccessTokenStore
 
 CACHE_SECONDS = 5.0
@@ -40,6 +46,7 @@ class AccessService:
         self._enabled = enabled
         self._clock = clock
         self._cache: dict[str, tuple[AccessToken, float]] = {}
+        self._revocations = 0
 
     async def authenticate(self, presented: str | None) -> Principal:
         """The principal that a token stands for.
@@ -85,6 +92,8 @@ class AccessService:
                 "or digit.",
                 param="name",
             )
+        if name == LOCAL.name:
+            raise NameTaken(f"{name!r} is the hub's own name for callers without a token.")
         chosen = frozenset(scopes)
         if not chosen:
             raise InvalidRequest("An access token needs at least one scope.", param="scopes")
@@ -97,7 +106,10 @@ class AccessService:
         """The text of a first admin token, if there is no access token at all yet."""
         if not self._enabled or await self._store.list_tokens():
             return None
-        _, text = await self.create(FIRST_TOKEN_NAME, [Scope.ADMIN])
+        try:
+            _, text = await self.create(FIRST_TOKEN_NAME, [Scope.ADMIN])
+        except NameTaken:
+            return None  # another hub on the same state was first
         return text
 
     async def list(self) -> tuple[AccessToken, ...]:
@@ -110,8 +122,13 @@ class AccessService:
         Raises:
             UnknownAccessToken: There is none of that name.
         """
-        self._cache.clear()
-        if not await self._store.delete_token(name):
+        try:
+            deleted = await self._store.delete_token(name)
+        finally:
+            # Also keeps a look-up that runs at this moment from bringing the token back.
+            self._revocations += 1
+            self._cache.clear()
+        if not deleted:
             raise UnknownAccessToken(f"There is no access token {name!r}.")
 
     async def _find(self, token_id: str) -> AccessToken | None:
@@ -119,7 +136,10 @@ class AccessService:
         cached = self._cache.get(token_id)
         if cached is not None and now < cached[1]:
             return cached[0]
+        revocations = self._revocations
         token = await self._store.get_token(token_id)
+        if token is not None and revocations != self._revocations:
+            return await self._store.get_token(token_id)
         if token is None:
             self._cache.pop(token_id, None)
             return None

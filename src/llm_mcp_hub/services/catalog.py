@@ -1,6 +1,7 @@
 """Which models there are, and which provider serves one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -33,9 +34,9 @@ class Catalog:
             for card in await provider.models()
         ]
         for alias, target in self._aliases.items():
-            parts = split_model_id(target)
-            if parts is not None and self._registry.find(parts[0]) is not None:
-                offers.append(Offer(alias, parts[0], ModelCard(parts[1])))
+            with suppress(UnknownModel):
+                provider, name = await self._locate(target)
+                offers.append(Offer(alias, provider.name, ModelCard(name)))
         return offers
 
     async def offer(self, model_id: str) -> Offer:
@@ -44,14 +45,14 @@ class Catalog:
         Raises:
             UnknownModel: Nobody offers it.
         """
-        for offer in await self.offers():
-            if offer.id == model_id:
-                return offer
+        offers = {offer.id: offer for offer in reversed(await self.offers())}
+        if model_id in offers:
+            return offers[model_id]
         provider, name = await self.resolve(model_id)
-        for offer in await self.offers():
-            if offer.id == f"{provider.name}/{name}":
-                return offer
-        raise _unknown(model_id)
+        offer = offers.get(f"{provider.name}/{name}")
+        if offer is None:
+            raise _unknown(model_id)
+        return offer
 
     async def resolve(self, model_id: str) -> tuple[Provider, str]:
         """The provider that serves a model, and the provider's own name for it.
@@ -59,12 +60,14 @@ class Catalog:
         Raises:
             UnknownModel: Nobody offers it, or several providers do and none is named.
         """
-        wanted = self._aliases.get(model_id, model_id)
+        return await self._locate(self._aliases.get(model_id, model_id))
+
+    async def _locate(self, wanted: str) -> tuple[Provider, str]:
         parts = split_model_id(wanted)
         if parts is not None:
             provider = self._registry.find(parts[0])
             if provider is None:
-                raise _unknown(model_id)
+                raise _unknown(wanted)
             return provider, parts[1]
         found = [
             provider
@@ -75,7 +78,7 @@ class Catalog:
             names = ", ".join(f"{provider.name}/{wanted}" for provider in found)
             raise UnknownModel(f"Several providers offer {wanted!r}: say {names}.", param="model")
         if not found:
-            raise _unknown(model_id)
+            raise _unknown(wanted)
         return found[0], wanted
 
 

@@ -4,9 +4,13 @@ Guarantee: everything that can be wrong with a request is found before anything 
 turn that could not be opened leaves its session as it was, and not busy.
 """
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
+import structlog
 from msgspec import Struct
 
 from llm_mcp_hub.domain import transcript
@@ -20,13 +24,15 @@ from llm_mcp_hub.services.leases import LEASE_SECONDS
 from llm_mcp_hub.services.turn import SessionHold, Turn, TurnContext
 from llm_mcp_hub.state.base import Lease
 
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
 
 class ChatCommand(Struct, frozen=True):
     """What a caller asks for, through any door.
 
     Attributes:
         messages: New messages, or a whole history; the last is from the user or a tool.
-        system: The system prompt; None to keep the session's.
+        system: The system prompt; None to keep that of the session `session_id` names.
         session_id: The session the caller names, None to have it recognised or begun.
         remember: Whether anything is stored at all.
     """
@@ -94,7 +100,16 @@ class ChatService:
         hold = opening.hold
         try:
             stream = await provider.open_turn(request)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, HubError):
+                log.warning(
+                    "turn.not_opened",
+                    turn_id=turn_id,
+                    principal=principal.name,
+                    model=f"{provider.name}/{model}",
+                    code=error.code,
+                    detail=error.detail,
+                )
             if hold is not None and hold.leased:
                 self._context.leases.drop(turn_id)
                 # A lease that can't be given back passes by itself; the cause matters more.
@@ -118,8 +133,13 @@ class ChatService:
         digests = transcript.digests(messages)
         if split:
             lease = Lease(turn_id, LEASE_SECONDS)
-            session = await self._context.store.begin_by_digest(
-                principal.name, digests[split - 1], lease, time.time()
+            session = await self._begin(
+                principal,
+                lease,
+                None,
+                self._context.store.begin_by_digest(
+                    principal.name, digests[split - 1], lease, time.time()
+                ),
             )
             if session is not None:
                 self._context.leases.hold(turn_id, principal.name, session.summary.id)
@@ -130,6 +150,7 @@ class ChatService:
                     keep=split,
                     new=messages[split:],
                     digests=tuple(digests[split:]),
+                    created_at=session.summary.created_at,
                 )
                 return _Opening(messages[:split], digests[split - 1], system, hold.new, hold)
         hold = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
@@ -140,9 +161,36 @@ class ChatService:
         self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
     ) -> _Opening:
         lease = Lease(turn_id, LEASE_SECONDS)
-        session = await self._context.store.begin(principal.name, session_id, lease, time.time())
+        session = await self._begin(
+            principal,
+            lease,
+            session_id,
+            self._context.store.begin(principal.name, session_id, lease, time.time()),
+        )
         self._context.leases.hold(turn_id, principal.name, session_id)
         return _continue(session, command, session_id)
+
+    async def _begin(
+        self,
+        principal: Principal,
+        lease: Lease,
+        named: str | None,
+        beginning: Coroutine[Any, Any, Session | None],
+    ) -> Session | None:
+        """Take a lease. A caller that leaves meanwhile leaves no lease behind."""
+        task = asyncio.get_running_loop().create_task(beginning)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # The store may have the call already; only its end tells what there is to give back.
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is None:
+                session = task.result()
+                session_id = named or (session.summary.id if session is not None else None)
+                if session_id is not None:
+                    with suppress(HubError):
+                        await self._context.store.release(principal.name, session_id, lease.id)
+            raise
 
 
 def _continue(session: Session | None, command: ChatCommand, session_id: str) -> _Opening:
@@ -169,6 +217,7 @@ def _continue(session: Session | None, command: ChatCommand, session_id: str) ->
         keep=going_on.keep,
         new=added,
         digests=tuple(digests),
+        created_at=session.summary.created_at if session is not None else None,
     )
     system = command.system
     if system is None:

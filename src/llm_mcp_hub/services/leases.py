@@ -9,7 +9,7 @@ import time
 
 import structlog
 
-from llm_mcp_hub.errors import HubError
+from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.state.base import Lease, SessionStore
 
 LEASE_SECONDS = 30.0
@@ -44,7 +44,13 @@ class LeaseKeeper:
         for turn_id, (principal, session_id, since) in list(self._held.items()):
             if since <= due:
                 lease = Lease(turn_id, LEASE_SECONDS)
-                await self._store.renew([(principal, session_id)], lease, time.time())
+                try:
+                    await self._store.renew([(principal, session_id)], lease, time.time())
+                except StateUnavailable as error:
+                    log.warning("session.leases_not_renewed", reason=error.message)
+                    return  # the others would only wait for the same store
+                except Exception:  # a defect with one lease must not cost the others theirs
+                    log.exception("session.lease_not_renewed", turn_id=turn_id)
 
     async def aclose(self) -> None:
         """Stop renewing."""
@@ -55,7 +61,4 @@ class LeaseKeeper:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await self.renew()
-            except HubError as error:
-                log.warning("session.lease_not_renewed", code=error.code)
+            await self.renew()

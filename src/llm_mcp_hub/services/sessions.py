@@ -29,8 +29,10 @@ class SessionService:
         """A page of sessions, newest first.
 
         Args:
+            caller: Who asks.
             owner: Whose sessions; None for the caller's own.
             limit: 1 to `MAX_PAGE`.
+            cursor: `next_cursor` of the page before.
             everybody: All principals' sessions instead.
         """
         self._allow(caller, None if everybody else owner or caller.name)

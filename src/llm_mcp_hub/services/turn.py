@@ -18,13 +18,19 @@ from llm_mcp_hub.domain.chunk import Chunk, Usage
 from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.domain.session import SessionAppend, StoredMessage
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, ProviderStreamCut, StateUnavailable
+from llm_mcp_hub.errors import (
+    HubError,
+    InternalError,
+    ProviderStreamCut,
+    SessionChanged,
+    StateUnavailable,
+)
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.state.base import SessionStore
 
 CLOSE_SECONDS = 10.0
-"""How long ending a turn may take before it is left to the background."""
+"""How long a provider may take to end a stream, and the state store to take a lease back."""
 STORE_SECONDS = 5.0
 """How long storing a finished turn is tried while the state store is away."""
 STORE_RETRY_SECONDS = 0.25
@@ -41,6 +47,7 @@ class SessionHold(Struct, frozen=True):
         keep: How many of the stored messages stay.
         new: The messages this turn adds, before the answer.
         digests: Their digests.
+        created_at: When the session that `revision` counts was begun; None for a new one.
     """
 
     session_id: str
@@ -49,6 +56,7 @@ class SessionHold(Struct, frozen=True):
     keep: int
     new: tuple[Message, ...]
     digests: tuple[str, ...]
+    created_at: float | None = None
 
 
 class TurnContext(Struct, frozen=True):
@@ -93,7 +101,8 @@ class Turn:
         self._fold = Fold()
         self._outcome = Outcome.CANCELLED
         self._error_code: str | None = None
-        self._closed = False
+        self._storing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def turn_id(self) -> str:
@@ -108,6 +117,8 @@ class Turn:
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         try:
             async for chunks in self._stream:
+                if self._fold.finished:
+                    break  # a provider that goes on after its end has nothing more to say
                 if self._first_chunk is None:
                     self._first_chunk = time.perf_counter()
                 self._fold.add(chunks)
@@ -117,10 +128,15 @@ class Turn:
             if not self._fold.finished:
                 raise ProviderStreamCut("The provider's answer ended without being complete.")
         except HubError as error:
+            if self._outcome is Outcome.DONE:
+                log.warning("turn.failed_after_end", turn_id=self.turn_id, code=error.code)
+                return
             self._fail(error)
             raise
         except Exception as error:
             log.exception("turn.crashed", turn_id=self.turn_id)
+            if self._outcome is Outcome.DONE:
+                return
             wrapped = InternalError("The hub failed while it answered; the log has the details.")
             self._fail(wrapped)
             raise wrapped from error
@@ -134,42 +150,80 @@ class Turn:
 
     async def aclose(self) -> None:
         """End the turn, whatever state it is in."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._outcome is Outcome.DONE and not self._holds_lease:
-            await self._stream.aclose()
-        else:
-            closing = asyncio.get_running_loop().create_task(self._close())
-            try:
-                await asyncio.wait_for(asyncio.shield(closing), CLOSE_SECONDS)
-            except TimeoutError:
-                log.warning("turn.close_slow", turn_id=self.turn_id)
-        self._context.finished(self._record())
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         try:
-            await self._stream.aclose()
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._stream.aclose()
         except Exception:
             log.exception("turn.stream_close_failed", turn_id=self.turn_id)
+        if self._storing is not None:
+            await asyncio.wait([self._storing])
         if self._holds_lease and self._hold is not None:
             self._drop_lease()
             try:
-                await self._context.store.release(
-                    self.request.principal, self._hold.session_id, self.turn_id
-                )
-            except HubError as error:
-                # It passes by itself soon.
-                log.warning("session.not_released", turn_id=self.turn_id, code=error.code)
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._context.store.release(
+                        self.request.principal, self._hold.session_id, self.turn_id
+                    )
+            except Exception:  # the lease passes by itself soon
+                log.exception("session.not_released", turn_id=self.turn_id)
+        self._context.finished(self._record())
 
     async def _complete(self) -> None:
         self.completion = self._fold.completion
         assert self.completion is not None
         if self._hold is not None:
-            await self._store(self._hold, self.completion)
+            # What has been generated is stored, even if the caller leaves at this moment.
+            storing = self._store(self._hold, self.completion)
+            self._storing = asyncio.get_running_loop().create_task(storing)
+            await asyncio.shield(self._storing)
         self._outcome = Outcome.DONE
 
     async def _store(self, hold: SessionHold, completion: Completion) -> None:
+        change = self._change(hold, completion)
+        deadline = time.monotonic() + STORE_SECONDS
+        tried = False
+        while True:
+            try:
+                await self._context.store.append(
+                    self.request.principal,
+                    hold.session_id,
+                    self.turn_id,
+                    change,
+                    self._context.session_ttl,
+                    change.messages[-1].created_at,
+                )
+            except StateUnavailable as error:
+                tried = True
+                if time.monotonic() >= deadline:
+                    # Generated and paid for already: the same request would pay again.
+                    raise StateUnavailable(error.message, retryable=False) from error
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+            except SessionChanged:
+                if not (tried and await self._is_stored(hold, change)):
+                    raise
+                break
+            else:
+                break
+        self._drop_lease()
+        self._outcome = Outcome.DONE
+
+    async def _is_stored(self, hold: SessionHold, change: SessionAppend) -> bool:
+        """Whether an attempt that seemed to fail was carried out after all."""
+        session = await self._context.store.get(
+            self.request.principal, hold.session_id, time.time()
+        )
+        return (
+            session is not None
+            and session.summary.revision == hold.revision + 1
+            and session.summary.digest == change.messages[-1].digest
+        )
+
+    def _change(self, hold: SessionHold, completion: Completion) -> SessionAppend:
         now = time.time()
         answer = completion.message
         digest = transcript.extend(self.request.digest, answer)
@@ -180,32 +234,15 @@ class Turn:
             ),
             StoredMessage(answer, digest, now),
         ]
-        change = SessionAppend(
+        return SessionAppend(
             expected_revision=hold.revision,
             keep=hold.keep,
             messages=tuple(messages),
             model=self.model_id,
             system=self.request.system,
             usage=completion.usage,
+            expected_created_at=hold.created_at,
         )
-        deadline = time.monotonic() + STORE_SECONDS
-        while True:
-            try:
-                await self._context.store.append(
-                    self.request.principal,
-                    hold.session_id,
-                    self.turn_id,
-                    change,
-                    self._context.session_ttl,
-                    now,
-                )
-            except StateUnavailable:
-                if time.monotonic() >= deadline:
-                    raise
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-            else:
-                self._drop_lease()
-                return
 
     def _drop_lease(self) -> None:
         self._holds_lease = False

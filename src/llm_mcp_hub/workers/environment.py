@@ -26,8 +26,20 @@ INHERITED = (
 )
 """Taken over from the hub's own environment: how to find programs, speak, and reach the net."""
 
-FORBIDDEN_MARKS = ("API_KEY", "APIKEY", "AUTH_TOKEN", "ACCESS_KEY", "SECRET", "CREDENTIALS")
-"""A name that contains one of these belongs to key billing or holds a secret."""
+FORBIDDEN_MARKS = (
+    "API_KEY",
+    "APIKEY",
+    "AUTH_TOKEN",
+    "BEARER_TOKEN",
+    "ACCESS_KEY",
+    "SECRET",
+    "CREDENTIALS",
+    "PASSWORD",
+    "USE_BEDROCK",
+    "USE_VERTEX",
+    "USE_FOUNDRY",
+)
+"""A name that contains one of these belongs to billing by key or by cloud, or holds a secret."""
 
 
 def is_forbidden(name: str) -> bool:
@@ -40,6 +52,7 @@ def refuse_forbidden(names: Iterable[str], where: str) -> None:
     """Check the names that a configuration wants to set.
 
     Args:
+        names: The variables.
         where: Path of the setting, for the message.
 
     Raises:

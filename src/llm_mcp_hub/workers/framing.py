@@ -5,16 +5,21 @@ than the limit is refused instead of collected; the cost is linear in the input.
 """
 
 
-class LineTooLong(Exception):
-    """A line exceeded the limit."""
+class LineTooLong(Exception):  # noqa: N818  # named like the hub's other errors
+    """A line exceeded the limit.
 
-    def __init__(self, limit: int) -> None:
+    Attributes:
+        lines: The lines that were complete before it, which no `feed` has returned.
+    """
+
+    def __init__(self, limit: int, lines: list[bytes]) -> None:
         super().__init__(f"a line of more than {limit} bytes")
         self.limit = limit
+        self.lines = lines
 
 
 class LineFramer:
-    """Splits a byte stream at `\\n`; a trailing `\\r` and empty lines are dropped.
+    r"""Splits a byte stream at `\n`; a trailing `\r` and empty lines are dropped.
 
     Args:
         limit: Longest line accepted, in bytes without its end.
@@ -33,34 +38,28 @@ class LineFramer:
         Raises:
             LineTooLong: The line under way exceeds the limit. The framer is of no use afterwards.
         """
-        lines = data.split(b"\n")
-        if len(lines) == 1:
-            self._keep(data)
-            return []
-        if self._parts:
-            self._parts.append(lines[0])
-            lines[0] = b"".join(self._parts)
-            self._parts.clear()
-        tail = lines.pop()
-        self._size = 0
-        if tail:
-            self._keep(tail)
-        result = []
-        for line in lines:
-            if len(line) > self._limit:
-                raise LineTooLong(self._limit)
+        ended = data.split(b"\n")
+        tail = ended.pop()
+        lines: list[bytes] = []
+        for line in ended:
+            if self._parts:
+                self._keep(line, lines)
+                line = b"".join(self._parts)  # noqa: PLW2901  # the joined line is the line
+                self._parts.clear()
+                self._size = 0
             if line.endswith(b"\r"):
-                line = line[:-1]  # noqa: PLW2901  # the cut line is the line
+                line = line[:-1]  # noqa: PLW2901
+            if len(line) > self._limit:
+                raise LineTooLong(self._limit, lines)
             if line:
-                result.append(line)
-        return result
+                lines.append(line)
+        self._keep(tail, lines)
+        return lines
 
-    def rest(self) -> bytes:
-        """The bytes of a last line that never ended."""
-        return b"".join(self._parts)
-
-    def _keep(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._limit:
-            raise LineTooLong(self._limit)
-        self._parts.append(data)
+    def _keep(self, piece: bytes, lines: list[bytes]) -> None:
+        if piece:
+            self._size += len(piece)
+            # The last byte may turn out to belong to the line's end.
+            if self._size > self._limit + piece.endswith(b"\r"):
+                raise LineTooLong(self._limit, lines)
+            self._parts.append(piece)

@@ -2,94 +2,36 @@
 
 Guarantees: a member that has been claimed is never handed to anyone but the holder of the key it
 was parked under, and a key is held once; there are never more than `max_workers` members, starting
-ones included; those who wait are served in order, are at most `max_queue`, and wait at most
-`queue_seconds`; a start that fails fails one waiter, not the pool; after `aclose` no member is
-left.
+and ending ones included; those who wait are served in order, are at most `max_queue`, and wait at
+most `queue_seconds`; a start that fails fails at most one waiter, not the pool; after `aclose` no
+member is left, claimed ones included.
 
 The pool does not know what its members are: it is given a function that starts one, ready to use.
 """
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, Protocol, TypeVar
-
-from msgspec import Struct
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import Any, Generic
 
 from llm_mcp_hub.domain.status import PoolFigures
-from llm_mcp_hub.errors import Draining, HubError, QueueFull, QueueTimeout
+from llm_mcp_hub.errors import Draining, HubError, InternalError, QueueFull, QueueTimeout
+from llm_mcp_hub.workers.lease import Lease
+from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub.workers.parking import M, Member, Parking
+
+__all__ = ["Lease", "Member", "Pool", "PoolLimits"]
 
 CLOSE_SECONDS = 10.0
 """How long `Pool.aclose` waits for members to end."""
-
-
-class Member(Protocol):
-    """What the pool needs of a member."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can still be used."""
-        ...
-
-    def when_ended(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called once it can no longer be used."""
-        ...
-
-    async def aclose(self) -> None:
-        """End it; bounded."""
-        ...
-
-
-class PoolLimits(Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes of a pool.
-
-    Attributes:
-        min_spare: So many members are started ahead and wait unclaimed.
-        max_workers: Members in all: unclaimed, claimed, parked and starting.
-        max_queue: Requests that may wait for a member; one more is refused.
-        queue_seconds: How long a request may wait.
-        park_seconds: How long a conversation's member is kept for its next turn.
-    """
-
-    min_spare: int = 1
-    max_workers: int = 6
-    max_queue: int = 64
-    queue_seconds: float = 60.0
-    park_seconds: float = 900.0
-
-
-M = TypeVar("M", bound=Member)
-
-
-class Lease(Generic[M]):
-    """One conversation's hold on a member. End it with `park` or `discard`, once."""
-
-    __slots__ = ("_pool", "continued", "member")
-
-    def __init__(self, pool: "Pool[M]", member: M, *, continued: bool) -> None:
-        self._pool: Pool[M] | None = pool
-        self.member = member
-        self.continued = continued
-
-    def park(self, key: Hashable) -> None:
-        """Keep the member for whoever claims `key` next."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool._park(self.member, key)
-
-    def discard(self) -> None:
-        """End the member; nobody else will get it. Does not wait: the pool sees to it."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool._claimed -= 1
-            pool._retire(self.member)
 
 
 class Pool(Generic[M]):
     """See the module.
 
     Args:
-        start: Starts a member and returns it ready, or raises a `HubError`.
+        start: Starts a member and returns it ready, or raises a `HubError`; bounded, and leaves
+            nothing behind when it is cancelled.
         limits: Sizes.
         on_start_failed: Told of every start that failed.
     """
@@ -104,16 +46,18 @@ class Pool(Generic[M]):
         self._limits = limits
         self._on_start_failed = on_start_failed
         self._blanks: deque[M] = deque()
-        self._parked: OrderedDict[Hashable, tuple[M, asyncio.TimerHandle]] = OrderedDict()
+        self._parking: Parking[M] = Parking(limits.park_seconds, self._retire)
         self._waiters: deque[asyncio.Future[Lease[M]]] = deque()
-        self._claimed = 0
+        self._leases: set[Lease[M]] = set()
         self._starting = 0
         self._ending = 0
         self._served = 0
         self._refused = 0
+        self._generation = 0
         self._closed = False
         self._refill = True
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: set[asyncio.Task[None]] = set()
 
     @property
     def figures(self) -> PoolFigures:
@@ -121,8 +65,8 @@ class Pool(Generic[M]):
         return PoolFigures(
             blank=len(self._blanks),
             starting=self._starting,
-            claimed=self._claimed,
-            parked=len(self._parked),
+            claimed=len(self._leases),
+            parked=len(self._parking),
             queued=len(self._waiters),
             max_workers=self._limits.max_workers,
             max_queue=self._limits.max_queue,
@@ -135,6 +79,18 @@ class Pool(Generic[M]):
         self._refill = True
         self._serve()
 
+    def renew(self) -> None:
+        """Have no member used for another turn that has been started so far.
+
+        For when what they were started from has changed. Those that are claimed end with their
+        lease. Spare ones are not started before the next claim or `warm`.
+        """
+        self._generation += 1
+        self._refill = False
+        self._parking.clear()
+        while self._blanks:
+            self._retire(self._blanks.popleft())
+
     async def claim(self, key: Hashable | None) -> Lease[M]:
         """Take the member parked under `key`, or else one that nobody has used.
 
@@ -145,9 +101,9 @@ class Pool(Generic[M]):
             HubError: None could be started.
         """
         if self._closed:
-            raise Draining("The hub is shutting down; send the request to it again later.")
-        if key is not None and (lease := self._unpark(key)) is not None:
-            return lease
+            raise self._draining()
+        if key is not None and (parked := self._parking.take(key)) is not None:
+            return self._lease(parked, continued=True)
         self._refill = True
         if not self._waiters and (member := self._take_blank()) is not None:
             lease = self._lease(member)
@@ -163,23 +119,24 @@ class Pool(Generic[M]):
         return await self._queue()
 
     async def aclose(self) -> None:
-        """Refuse new claims, fail those who wait, end every member that is not claimed.
-
-        Claimed members end when their lease does.
-        """
+        """Refuse new claims, fail those who wait, end every member; bounded."""
         self._closed = True
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_exception(Draining("The hub is shutting down; try again later."))
-        for member, timer in self._parked.values():
-            timer.cancel()
-            self._retire(member)
-        self._parked.clear()
+                waiter.set_exception(self._draining())
+        self._parking.clear()
         while self._blanks:
             self._retire(self._blanks.popleft())
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=CLOSE_SECONDS)
+        while self._leases:
+            self._retire(self._leases.pop().member)
+        for task in self._starts:
+            task.cancel()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CLOSE_SECONDS
+        # A start that was past cancelling adds the end of its member.
+        while self._tasks and (left := until - loop.time()) > 0:
+            await asyncio.wait(set(self._tasks), timeout=left)
 
     async def _queue(self) -> Lease[M]:
         waiter: asyncio.Future[Lease[M]] = asyncio.get_running_loop().create_future()
@@ -187,7 +144,7 @@ class Pool(Generic[M]):
         self._serve()
         try:
             async with asyncio.timeout(self._limits.queue_seconds):
-                return await waiter
+                lease = await waiter
         except BaseException as error:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
@@ -201,35 +158,45 @@ class Pool(Generic[M]):
                     retry_after=self._wait_guess(),
                 ) from None
             raise
+        if self._closed:
+            raise self._draining()
+        return lease
 
     def _give_back(self, lease: Lease[M]) -> None:
         """Nobody has used the lease: its member is as blank as before."""
-        self._claimed -= 1
+        if lease not in self._leases:
+            return
+        self._leases.remove(lease)
         self._served -= 1
-        if self._closed:
-            self._retire(lease.member)
-        else:
+        if lease.member.alive and lease.generation == self._generation:
             self._blanks.appendleft(lease.member)
             self._serve()
+        else:
+            self._retire(lease.member)
+
+    def _draining(self) -> Draining:
+        return Draining("The hub is shutting down; send the request to it again later.")
 
     def _wait_guess(self) -> float:
         return max(1.0, float(len(self._waiters)) / max(1, self._limits.max_workers))
 
     def _lease(self, member: M, *, continued: bool = False) -> Lease[M]:
-        self._claimed += 1
         self._served += 1
-        return Lease(self, member, continued=continued)
+        lease = Lease(member, self._released, continued=continued, generation=self._generation)
+        self._leases.add(lease)
+        return lease
 
-    def _unpark(self, key: Hashable) -> Lease[M] | None:
-        entry = self._parked.pop(key, None)
-        if entry is None:
-            return None
-        member, timer = entry
-        timer.cancel()
-        if not member.alive:
-            self._retire(member)
-            return None
-        return self._lease(member, continued=True)
+    def _released(self, lease: Lease[M], key: Hashable | None) -> None:
+        if lease not in self._leases:
+            return  # `aclose` has ended it
+        self._leases.remove(lease)
+        current = lease.generation == self._generation and lease.member.alive
+        if key is None or not current:
+            self._retire(lease.member)
+            return
+        self._parking.put(key, lease.member)
+        if self._waiters:
+            self._serve()
 
     def _take_blank(self) -> M | None:
         while self._blanks:
@@ -239,24 +206,9 @@ class Pool(Generic[M]):
             self._retire(member)
         return None
 
-    def _park(self, member: M, key: Hashable) -> None:
-        self._claimed -= 1
-        if self._closed or not member.alive:
-            self._retire(member)
-            return
-        if key in self._parked:
-            self._evict(key)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._limits.park_seconds, self._evict, key)
-        self._parked[key] = (member, timer)
-        if self._waiters:
-            self._serve()
-
-    def _evict(self, key: Hashable) -> None:
-        entry = self._parked.pop(key, None)
-        if entry is not None:
-            entry[1].cancel()
-            self._retire(entry[0])
+    def _total(self) -> int:
+        held = len(self._blanks) + len(self._leases) + len(self._parking)
+        return held + self._starting + self._ending
 
     def _serve(self) -> None:
         """Give blanks to those who wait, and start as many members as are needed and allowed."""
@@ -268,42 +220,50 @@ class Pool(Generic[M]):
                 waiter.set_result(self._lease(member))
         spare = self._limits.min_spare if self._refill else 0
         while not self._closed and self._starting + len(self._blanks) < len(self._waiters) + spare:
-            wanted = self._starting + self._ending < len(self._waiters)
-            total = len(self._blanks) + self._starting + self._claimed + len(self._parked)
-            if total + self._ending >= self._limits.max_workers:
-                if wanted and self._parked:
-                    self._evict(next(iter(self._parked)))
+            if self._total() >= self._limits.max_workers:
+                if self._starting + self._ending < len(self._waiters):
+                    self._parking.evict_oldest()
                 return
             self._starting += 1
-            self._spawn(self._start_one())
+            task = self._spawn(self._start_one())
+            self._starts.add(task)
+            task.add_done_callback(self._start_ended)
+
+    def _start_ended(self, task: "asyncio.Task[None]") -> None:
+        self._starts.discard(task)
+        if task.cancelled():  # perhaps before it ran at all
+            self._starting -= 1
 
     async def _start_one(self) -> None:
+        generation = self._generation
         try:
             member = await self._start()
-        except HubError as error:
+        except Exception as error:  # noqa: BLE001  # handed to a waiter and `on_start_failed`
             self._starting -= 1
-            self._refill = False
-            self._on_start_failed(error)
-            self._fail_one(error)
+            self._start_failed(error)
             return
-        except BaseException:
-            self._starting -= 1
-            raise
         self._starting -= 1
-        if self._closed:
+        if self._closed or generation != self._generation:
             self._retire(member)
             return
         member.when_ended(self._member_ended)
         self._blanks.append(member)
         self._serve()
 
-    def _fail_one(self, error: HubError) -> None:
-        while self._waiters:
+    def _start_failed(self, error: Exception) -> None:
+        if not isinstance(error, HubError):
+            crash = InternalError("Starting a worker failed inside the hub.", detail=repr(error))
+            crash.__cause__ = error
+            error = crash
+        self._refill = False
+        # One more start that is under way, for a spare, serves the waiter as well.
+        while self._waiters and len(self._waiters) > self._starting:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_exception(error)
                 break
         self._serve()
+        self._on_start_failed(error)
 
     def _member_ended(self) -> None:
         for member in [member for member in self._blanks if not member.alive]:
@@ -311,8 +271,7 @@ class Pool(Generic[M]):
             self._refill = False
             self._blanks.remove(member)
             self._retire(member)
-        for key in [key for key, (member, _) in self._parked.items() if not member.alive]:
-            self._evict(key)
+        self._parking.evict_dead()
 
     def _retire(self, member: M) -> None:
         self._ending += 1
@@ -323,11 +282,10 @@ class Pool(Generic[M]):
             await member.aclose()
         finally:
             self._ending -= 1
-            if not self._closed:
-                self._serve()
+            self._serve()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        assert isinstance(task, asyncio.Task)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

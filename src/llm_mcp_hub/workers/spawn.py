@@ -2,39 +2,86 @@
 
 Guarantee: the child has a session and process group of its own, an environment built from the
 allow-list, private HOME, TMPDIR and an empty working directory, and no descriptor of the hub's
-but its three pipes and the files its spec names.
+but its three pipes and the files its spec names. A start that fails or is given up leaves neither
+process nor file behind.
 
 `subprocess.Popen` uses vfork, which takes a fraction of a millisecond where the event loop's own
 spawn would fork the whole hub; it still waits for the exec, so it runs in a thread.
 """
 
+import asyncio
 import os
 import shutil
+import signal
+import stat
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from llm_mcp_hub.errors import WorkerStartFailed
-from llm_mcp_hub.workers.environment import child_environment
+from llm_mcp_hub.workers.environment import child_environment, refuse_forbidden
 from llm_mcp_hub.workers.spec import CWD, HOME, TMP, WorkerSpec
 
 SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub-spawn")
 """One thread: starting a tool costs a core for a moment, so starts are one after another."""
 
+KILL_WAIT_SECONDS = 5.0
+"""How long the kernel may take to end a killed child before it is given up as unkillable."""
+
 
 class Spawned:
-    """A started child and what must be cleaned up after it."""
+    """A started child and what must be cleaned up after it.
 
-    __slots__ = ("directory", "process")
+    Attributes:
+        pipes: The hub's ends of its standard input, output and error.
+    """
+
+    __slots__ = ("directory", "pipes", "process")
 
     def __init__(self, process: "subprocess.Popen[bytes]", directory: Path) -> None:
         self.process = process
         self.directory = directory
+        self.pipes: list[IO[bytes]] = [
+            pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None
+        ]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process group, unless its leader is reaped: its number may be another's."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
 
     def remove_directory(self) -> None:
         """Delete the child's private directories."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def destroy(self, seconds: float) -> None:
+        """Kill the process group and clean up, waiting for the end for so long. Blocks."""
+        self.signal(signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        for pipe in self.pipes:
+            pipe.close()
+        self.remove_directory()
+
+
+async def spawn_in_thread(spec: WorkerSpec) -> Spawned:
+    """Start a child.
+
+    Raises:
+        WorkerStartFailed: It can't be started.
+    """
+    job = SPAWNER.submit(spawn, spec)
+    try:
+        return await asyncio.wrap_future(job)
+    except (asyncio.CancelledError, GeneratorExit) as error:
+        discarding = SPAWNER.submit(_discard, job)
+        if isinstance(error, asyncio.CancelledError):
+            await asyncio.wait([asyncio.wrap_future(discarding)], timeout=KILL_WAIT_SECONDS)
+        raise
 
 
 def spawn(spec: WorkerSpec) -> Spawned:
@@ -42,19 +89,29 @@ def spawn(spec: WorkerSpec) -> Spawned:
 
     Raises:
         WorkerStartFailed: The program or one of the spec's files can't be opened.
+        ConfigError: The spec sets a variable that no child may see.
     """
-    directory = Path(tempfile.mkdtemp(prefix="hub-"))
+    refuse_forbidden((name for name, _ in spec.environment), "environment")
+    directory: Path | None = None
     try:
+        directory = Path(tempfile.mkdtemp(prefix="hub-"))
         return Spawned(_popen(spec, directory), directory)
-    except OSError as error:
-        shutil.rmtree(directory, ignore_errors=True)
+    except BaseException as error:
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+        # ValueError: a null byte in an argument or variable.
+        if not isinstance(error, OSError | ValueError):
+            raise
         raise WorkerStartFailed(
             "The provider's program could not be started. Run `llm-mcp-hub doctor` to see why.",
             detail=f"{spec.argv[0]}: {error}",
         ) from error
-    except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
-        raise
+
+
+def _discard(job: "Future[Spawned]") -> None:
+    """End a child whose starter has gone. Runs in `SPAWNER`, so after the start itself."""
+    if not job.cancelled() and job.exception() is None:
+        job.result().destroy(KILL_WAIT_SECONDS)
 
 
 def _popen(spec: WorkerSpec, directory: Path) -> "subprocess.Popen[bytes]":
@@ -70,7 +127,7 @@ def _popen(spec: WorkerSpec, directory: Path) -> "subprocess.Popen[bytes]":
     descriptors: list[int] = []
     try:
         for name, file in spec.files:
-            descriptors.append(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+            descriptors.append(_open_file(file))
             extra[name] = str(descriptors[-1])
         return subprocess.Popen(
             spec.argv,
@@ -86,3 +143,12 @@ def _popen(spec: WorkerSpec, directory: Path) -> "subprocess.Popen[bytes]":
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _open_file(file: str) -> int:
+    # Opening a FIFO for reading would hold up every start until somebody writes to it.
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{file} is not a regular file")
+    return descriptor

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from llm_mcp_hub.api.errors import error_responses
-from llm_mcp_hub.api.gate import Gate, guard, public
+from llm_mcp_hub.api.gate import SECURITY, Gate, guard, public
 from llm_mcp_hub.api.hub.schemas import Liveness, Readiness, TokenList
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.status import Health, HealthReport
@@ -24,6 +24,7 @@ def health_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/health",
         guards=open_to_all,
+        tags=["health"],
         responses=error_responses()
         | {UNAVAILABLE: ResponseSpec(HealthReport, description="Nothing can be served")},
         summary="How the hub is doing",
@@ -36,6 +37,7 @@ def health_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/health/live",
         guards=open_to_all,
+        tags=["health"],
         responses=error_responses(),
         summary="Whether the process answers",
     )
@@ -45,6 +47,7 @@ def health_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/health/ready",
         guards=open_to_all,
+        tags=["health"],
         responses=error_responses()
         | {UNAVAILABLE: ResponseSpec(Readiness, description="Send requests elsewhere")},
         summary="Whether requests should be sent here",
@@ -56,6 +59,8 @@ def health_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/health/tokens",
         guards=[guard(gate)],
+        security=SECURITY,
+        tags=["health"],
         responses=error_responses(),
         summary="The providers' logins and when they end",
     )

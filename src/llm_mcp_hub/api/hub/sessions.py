@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
 from llm_mcp_hub.api.errors import error_responses
-from llm_mcp_hub.api.gate import Gate, caller, guard
+from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
 from llm_mcp_hub.api.hub.schemas import SessionDetail, SessionList, session_detail, session_object
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.ids import SESSION_ID_PATTERN
@@ -18,7 +18,9 @@ AnyRequest = Request[None, None, State]
 SessionId = Annotated[str, PathParameter(pattern=SESSION_ID_PATTERN)]
 Owner = Annotated[
     str | None,
-    QueryParameter(name="owner", description="Another principal's sessions; needs the scope `admin`."),
+    QueryParameter(
+        name="owner", description="Another principal's sessions; needs the scope `admin`."
+    ),
 ]
 
 
@@ -29,6 +31,8 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/v1/sessions",
         guards=guards,
+        security=SECURITY,
+        tags=["sessions"],
         responses=error_responses(),
         summary="List sessions, newest first",
     )
@@ -49,6 +53,8 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @get(
         "/v1/sessions/{session_id:str}",
         guards=guards,
+        security=SECURITY,
+        tags=["sessions"],
         responses=error_responses(404),
         summary="Read a session",
     )
@@ -60,6 +66,8 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     @delete(
         "/v1/sessions/{session_id:str}",
         guards=guards,
+        security=SECURITY,
+        tags=["sessions"],
         responses=error_responses(404),
         summary="Forget a session",
     )

@@ -5,10 +5,12 @@ cost through a decorated handler. Its place in the OpenAPI document is given by 
 """
 
 import re
+from contextlib import suppress
 
 import msgspec
 import structlog
 from litestar import asgi
+from litestar.enums import ScopeType
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
@@ -43,6 +45,9 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
 
     @asgi(PATH, copy_scope=False)
     async def chat_completions(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:  # Litestar brings websockets here, too
+            await send({"type": "websocket.close", "code": 1000, "reason": "Use POST."})
+            return
         exchange = _Exchange(hub, receive, send)
         try:
             if scope.get("method") != "POST":
@@ -52,8 +57,9 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
             await exchange.run(principal, _session_header(scope), _decode(body))
         except ClientGone:
             return
-        except Exception as error:
-            await exchange.fail(as_hub_error(error))
+        except Exception as error:  # noqa: BLE001  # every failure becomes an answer
+            with suppress(ClientGone):
+                await exchange.fail(as_hub_error(error))
 
     return chat_completions
 
@@ -83,14 +89,18 @@ class _Exchange:
             session_id=None if session_id == NO_SESSION else session_id,
             remember=session_id != NO_SESSION,
         )
-        async with unless_client_leaves(self._receive):
-            turn = await self._hub.chat.open_turn(principal, command)
-            structlog.contextvars.bind_contextvars(turn_id=turn.turn_id, session_id=turn.session_id)
-            try:
+        turn: Turn | None = None
+        try:
+            async with unless_client_leaves(self._receive):
+                turn = await self._hub.chat.open_turn(principal, command)
+                structlog.contextvars.bind_contextvars(
+                    turn_id=turn.turn_id, session_id=turn.session_id
+                )
                 await self._answer(turn, request)
-            finally:
-                if self._events is not None:
-                    self._events.stop()
+        finally:
+            if self._events is not None:
+                self._events.stop()
+            if turn is not None:
                 await turn.aclose()
 
     async def fail(self, error: HubError) -> None:
@@ -146,10 +156,10 @@ class _Exchange:
 
 
 def _session_header(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == SESSION_HEADER:
-            return value.decode("latin-1")
-    return None
+    found = {value for name, value in scope["headers"] if name == SESSION_HEADER}
+    if len(found) > 1:
+        raise InvalidRequest("Name one session.", param="X-Session-ID")
+    return found.pop().decode("latin-1") if found else None
 
 
 def _decode(body: bytes) -> ChatCompletionRequest:

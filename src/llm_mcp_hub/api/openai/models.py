@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter
 
 from llm_mcp_hub.api.errors import error_responses
-from llm_mcp_hub.api.gate import Gate, guard
+from llm_mcp_hub.api.gate import SECURITY, Gate, guard
 from llm_mcp_hub.api.openai.schemas import ModelList, ModelObject
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.hub import Hub
@@ -18,13 +18,22 @@ def model_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     """The routes for one hub."""
     guards = [guard(gate, Scope.CHAT)]
 
-    @get("/v1/models", guards=guards, responses=error_responses(), summary="List the models")
+    @get(
+        "/v1/models",
+        guards=guards,
+        security=SECURITY,
+        tags=["models"],
+        responses=error_responses(),
+        summary="List the models",
+    )
     async def list_models() -> ModelList:
         return ModelList([_object(offer) for offer in await hub.catalog.offers()])
 
     @get(
         "/v1/models/{model_id:path}",
         guards=guards,
+        security=SECURITY,
+        tags=["models"],
         responses=error_responses(404),
         summary="Look at one model",
     )

@@ -1,0 +1,1 @@
+"""The commands of `llm-mcp-hub`, one module each; the attribute `command` is the click command."""

@@ -1,0 +1,62 @@
+"""`llm-mcp-hub providers`: what could answer, as the hub finds it now.
+
+It starts each provider's tool once, as the hub does, and spends nothing.
+"""
+
+import asyncio
+import time
+
+import click
+
+from llm_mcp_hub.commands.embedded import open_hub, settle
+from llm_mcp_hub.commands.options import Place, hub_options
+from llm_mcp_hub.commands.output import progress, write_json, write_table
+from llm_mcp_hub.commands.times import days_left
+from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.domain.status import CredentialStatus
+from llm_mcp_hub.services.status import ProviderReport
+
+
+@click.command("providers")
+@click.option("--demo", is_flag=True, help="Turn the echo provider on.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@hub_options
+def command(place: Place, demo: bool, as_json: bool) -> None:
+    """Show the providers, their logins and models."""
+    config = place.read({"demo": demo or None})
+    with progress("Asking the providers…"):
+        reports = asyncio.run(_reports(config))
+    if as_json:
+        write_json(reports)
+        return
+    now = time.time()
+    write_table(
+        ("NAME", "STATE", "AUTH", "LOGIN", "WORKERS", "MODELS", "REASON"),
+        [
+            (
+                report.name,
+                report.state.value,
+                report.authentication or "-",
+                login_words(report.credential, now),
+                str(report.pool.max_workers),
+                ", ".join(card.name for card in report.models) or "-",
+                report.reason or "-",
+            )
+            for report in reports
+        ],
+    )
+
+
+async def _reports(config: HubConfig) -> list[ProviderReport]:
+    async with open_hub(config) as hub:
+        await settle(hub)
+        return await hub.status.providers()
+
+
+def login_words(credential: CredentialStatus | None, now: float) -> str:
+    """The state of a login in a few words."""
+    if credential is None:
+        return "-"
+    if credential.expires_at is None:
+        return credential.state.value
+    return f"{credential.state.value}, {days_left(credential.expires_at, now)}"

@@ -1,0 +1,22 @@
+"""Points in time for people."""
+
+from datetime import UTC, datetime
+
+DAY_SECONDS = 86_400
+
+
+def written(seconds: float | None, none: str = "-") -> str:
+    """A time in UTC to the minute; `seconds` since the epoch."""
+    if seconds is None:
+        return none
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def days_left(until: float, now: float) -> str:
+    """How much is left, in whole days."""
+    days = int((until - now) // DAY_SECONDS)
+    if until <= now:
+        return "expired"
+    if days < 1:
+        return "less than a day left"
+    return "1 day left" if days == 1 else f"{days} days left"
