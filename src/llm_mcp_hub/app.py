@@ -1,6 +1,7 @@
 """The composition root: a configuration in, an application out."""
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
@@ -9,6 +10,9 @@ from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.plugin import HubPlugin
+
+EXPOSED_HEADERS = ["X-Session-ID", "X-Turn-ID", "X-Hub-Ignored", "X-Should-Retry", "Retry-After"]
+"""What a web page of an allowed origin may read of a reply beside its body."""
 
 
 def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Litestar:
@@ -21,8 +25,11 @@ def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Li
     Raises:
         ConfigError: The configuration is wrong.
     """
+    plugin = HubPlugin(config, hub=hub)
+    origins = list(plugin.hub.config.server.allowed_origins)
     return Litestar(
-        plugins=[HubPlugin(config, hub=hub)],
+        plugins=[plugin],
+        cors_config=CORSConfig(origins, expose_headers=EXPOSED_HEADERS) if origins else None,
         # Litestar raises 404 and 405 before any router is reached.
         exception_handlers={Exception: handle_error, 404: handle_error, 405: handle_error},
         # The hub logs through structlog; Litestar's own set-up would replace the process's.
