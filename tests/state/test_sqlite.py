@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from llm_mcp_hub.state.sqlite_sessions import SWEEP_ROWS
 from llm_mcp_hub.state.sqlite_thread import SqliteThread
 from llm_mcp_hub.testing.store_promise import START, change, lease, said, stored
 
-# ruff: noqa: ASYNC240  # one small file is read or written between the calls that are tested
+# ruff: noqa: ASYNC221, ASYNC240  # small files and a program, between the calls that are tested
 
 pytestmark = pytest.mark.anyio
 
@@ -187,6 +189,21 @@ async def test_a_locked_file_is_reported_and_works_again_once_it_is_free(path: P
     await store.aclose()
 
 
+async def test_no_other_process_writes_between_what_a_job_reads_and_writes(path: Path) -> None:
+    def interrupted(db: sqlite3.Connection) -> None:
+        db.execute("SELECT * FROM leases").fetchall()
+        other = sqlite3.connect(path, timeout=0)
+        try:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("DELETE FROM leases")
+        finally:
+            other.close()
+
+    store = SqliteStore(str(path))
+    await store._thread.run(interrupted, writes=True)
+    await store.aclose()
+
+
 async def test_a_job_that_fails_does_not_undo_those_committed_with_it(path: Path) -> None:
     store = SqliteStore(str(path))
     await store.open()
@@ -247,6 +264,16 @@ async def test_a_closed_store_says_so(path: Path) -> None:
     await store.aclose()
     with pytest.raises(StateUnavailable, match="closed"):
         await store.ping()
+
+
+async def test_a_program_that_forgets_to_close_the_store_ends_all_the_same(path: Path) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from llm_mcp_hub.state import sqlite, sqlite_thread\n"
+        "sqlite_thread.ORPHAN_CHECK_SECONDS = 0.01\n"
+        "asyncio.run(sqlite.SqliteStore(sys.argv[1]).open())\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=30)
 
 
 async def test_what_is_queued_is_finished_before_the_store_closes(path: Path) -> None:

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -128,7 +129,9 @@ class TestHub:
         ):
             self.base_url = f"http://127.0.0.1:{sock.getsockname()[1]}"
             self._server = _Server(self.app, self._started)
-            runner.run(self._server.serve(sockets=[sock]))
+            # What goes wrong before it serves ends in an exit, and is told below.
+            with suppress(SystemExit):
+                runner.run(self._server.serve(sockets=[sock]))
         if not self._started.done():
             self._started.set_exception(RuntimeError("the hub did not start; its log says why"))
 
