@@ -21,9 +21,9 @@ _SECRET_KEYS = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"hub-[0-9a-f]{12}-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|ya29\.[A-Za-z0-9_-]+"
-    r"|(?<=(?i:bearer) )\S+|(?<=://)[^/@\s]+@"
+    r"|(?<=[Bb]earer )\S+|(?<=://)[^/@\s]+@"
 )
-_MARKS = ("hub-", "sk-ant-", "ya29.", "Bearer ", "@")
+_MARKS = ("hub-", "sk-ant-", "ya29.", "earer ", "@")
 """Every match of `_SECRET_TEXT` has one of these; looking for them first is ten times faster."""
 
 

@@ -45,7 +45,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
 
     def on_cli_init(self, cli: Group) -> None:
         """Add `hub` to the application's own command line."""
-        from llm_mcp_hub.cli import main
+        from llm_mcp_hub.cli import main  # noqa: PLC0415  # servers need no commands
 
         cli.add_command(main, name="hub")
 

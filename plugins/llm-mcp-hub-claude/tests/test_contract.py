@@ -1,10 +1,12 @@
 """What the provider promises, with the fake tool and with the real one."""
 
 import asyncio
+import json
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -38,13 +40,25 @@ PIXEL = (
 
 
 @pytest.fixture(scope="module")
-async def provider(
+async def shared_provider(
     make_provider: Callable[..., ClaudeProvider], executable: str
 ) -> AsyncIterator[ClaudeProvider]:
     made = make_provider(executable)
     await made.start()
     yield made
     await made.aclose()
+
+
+async def settle(provider: ClaudeProvider) -> None:
+    """Wait until no worker is starting or ending: one that ends may still ask the back end."""
+    while tasks := set(provider._pool._tasks):
+        await asyncio.wait(tasks)
+
+
+@pytest.fixture
+async def provider(shared_provider: ClaudeProvider) -> AsyncIterator[ClaudeProvider]:
+    yield shared_provider
+    await settle(shared_provider)
 
 
 @pytest.fixture
@@ -167,17 +181,25 @@ async def test_reasoning_comes_before_the_answer_and_apart_from_it(
     assert outcome.completion.text == "echo: hello"
 
 
-@pytest.mark.parametrize(
-    "words", ["see @/etc/hostname please", "/clear", "/compact", "!ls", "#remember this"]
-)
-async def test_what_the_user_says_arrives_as_it_was_said(
+@pytest.mark.parametrize("words", ["/clear", "/compact", "!ls", "#remember this"])
+async def test_what_the_user_says_is_not_a_command(
     provider: ClaudeProvider, api: FakeMessagesApi, words: str
 ) -> None:
     outcome = await run_turn(provider, turn_request(words))
     assert outcome.completion.text == f"echo: {words}"
     assert conversation(api.requests[0].turns) == [("user", text(words))]
-    hostname = os.uname().nodename
-    assert hostname not in str(api.requests[0].body["messages"])
+
+
+async def test_a_file_that_the_user_names_is_not_read(
+    provider: ClaudeProvider, api: FakeMessagesApi, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.txt").write_text("a mark that must not be seen")
+    words = f"see @{tmp_path}/secret.txt and @/etc/hostname please"
+    await run_turn(provider, turn_request(words))
+    await run_turn(provider, turn_request(words, message("assistant", "Which?"), words))
+    assert len(api.requests) == 2
+    assert "a mark that must not be seen" not in json.dumps([r.body for r in api.requests])
+    assert conversation(api.requests[0].turns) == [("user", text(words))]
 
 
 PLAN_LIMIT = {
@@ -307,6 +329,7 @@ async def test_an_answer_that_was_cut_short_ends_there(
     assert outcome.completion.finish_reason is reason
     assert outcome.completion.usage == Usage(input_tokens=21, cached_tokens=3, output_tokens=20)
     # The tool may have begun to go on by itself; then it was stopped before anything came.
+    await settle(provider)
     await api.wait_async(lambda: all(request.state != "open" for request in api.requests))
     assert [request.state for request in api.requests[1:]] in ([], ["aborted"])
 

@@ -112,9 +112,8 @@ def test_nothing_of_the_conversation_is_sent_before_the_account_was_checked() ->
         {"subtype": "set_model", "model": "haiku"},
         {"subtype": "apply_flag_settings", "settings": {"effortLevel": "high", "env": env}},
     ]
-    assert (
-        dialect.receive([reply("hub-1", account={"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"})]) == []
-    )
+    account = {"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"}
+    assert dialect.receive([reply("hub-1", account=account)]) == []
     assert dialect.receive([reply("hub-3")]) == []
     assert dialect.data_to_send() == b""
     assert dialect.receive([reply("hub-2")]) == []
@@ -281,6 +280,12 @@ def test_text_that_begins_again_is_cut_off_and_the_repetition_stopped() -> None:
     assert [line["request"] for line in sent(dialect)] == [{"subtype": "interrupt"}]
 
 
+def test_a_retry_after_text_is_not_waited_for() -> None:
+    lines = recorded("cut_and_repeated")
+    retry = next(i for i, line in enumerate(lines) if b"api_retry" in line)
+    assert isinstance(only_error(begun().receive(lines[: retry + 1])), ProviderStreamCut)
+
+
 def test_a_second_message_start_after_text_is_a_repetition_too() -> None:
     lines = [line for line in recorded("cut_and_repeated") if b"api_retry" not in line]
     events = begun().receive(lines)
@@ -304,9 +309,8 @@ def test_reasoning_is_not_told_twice_either() -> None:
         b'{"type":"thinking_delta","thinking":"hm"}}}'
     )
     events = begun().receive([start, thought, start, thought, *lines])
-    assert [event for event in events if isinstance(event, ReasoningChunk)] == [
-        ReasoningChunk("hm")
-    ]
+    thoughts = [event for event in events if isinstance(event, ReasoningChunk)]
+    assert thoughts == [ReasoningChunk("hm")]
 
 
 @pytest.mark.parametrize(

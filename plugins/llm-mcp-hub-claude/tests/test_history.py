@@ -1,5 +1,7 @@
 """Conversations as lines: exactly what was said, in the turns it was said in."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -50,7 +52,7 @@ def test_only_the_last_line_asks_for_an_answer_and_roles_alternate(
     assert asking == lines[-1:]
     assert all(step.count(b'"type":"user"') == 1 for step in steps)
     roles = [line["type"] for line in lines]
-    assert all(one != two for one, two in zip(roles, roles[1:], strict=False))
+    assert all(one != two for one, two in pairwise(roles))
 
 
 def test_images_and_tool_calls_are_real_blocks() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,7 @@ async def test_an_expired_login_is_told_before_anything_is_started(
     make_provider: MakeProvider, fake_executable: str, token_file: Path, tmp_path: Path
 ) -> None:
     old = tmp_path / "token"
-    old.write_bytes(token_file.read_bytes())
+    shutil.copy(token_file, old)
     old.with_name("token.json").write_text('{"issued_at": 1}')
     error = await failure(make_provider(fake_executable, oauth_token_file=str(old)))
     assert isinstance(error, LoginRequired)
@@ -118,7 +119,7 @@ async def test_a_login_that_was_repaired_is_used_without_a_restart(
     provider = make_provider(fake_executable, oauth_token_file=str(late))
     try:
         assert (await run_turn(provider, turn_request("hello"))).error is not None
-        late.write_bytes(token_file.read_bytes())
+        shutil.copy(token_file, late)
         assert (await run_turn(provider, turn_request("hello"))).completion.text == "echo: hello"
     finally:
         await provider.aclose()
@@ -192,6 +193,9 @@ def test_setup_installs_the_tested_version_and_shows_no_key_to_anyone(tmp_path: 
         "NPM_TOKEN": "test",
     }
     setup = Setup(tmp_path, environment)
+    assert setup.needs_install()
+    setup.executable.parent.mkdir(parents=True)
+    fake_cli.install(setup.executable.parent)
     commands = [setup.install_command(), setup.login_command(), setup.setup_token_command()]
     assert commands[0].argv[:2] == ("npm", "install")
     assert commands[0].argv[-1] == f"{PACKAGE}@{CLI_VERSION}"

@@ -24,7 +24,8 @@ class unless_client_leaves:  # noqa: N801  # reads as the statement it is used i
 
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        if task is None:
+            raise RuntimeError("only a task can be told that its client has left")
         self._task = task
         self._watcher = task.get_loop().create_task(self._watch())
 

@@ -36,7 +36,10 @@ _REF = "#/components/schemas/{name}"
 
 
 def document_chat(app: Litestar, path: str) -> None:
-    """Add the chat route, and what `api.gate.SECURITY` refers to, to the application's OpenAPI document, if it has one."""
+    """Add the chat route to the application's OpenAPI document, if it has one.
+
+    And what `api.gate.SECURITY` refers to.
+    """
     if app.openapi_config is None:
         return
     document = app.openapi_schema

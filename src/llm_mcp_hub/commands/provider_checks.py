@@ -23,20 +23,21 @@ def check_provider(report: ProviderReport, setup: ProviderSetup | None) -> list[
     """All there is to say about a provider."""
     found = list(setup.findings()) if setup is not None else []
     if report.credential is not None:
-        found.append(_login(report.credential))
+        found.append(_login(report.name, report.credential))
     found.append(_self_test(report))
     return found
 
 
-def _login(credential: CredentialStatus) -> Finding:
+def _login(name: str, credential: CredentialStatus) -> Finding:
+    well = credential.state in WELL
     details = [credential.method, credential.plan]
     if credential.expires_at is not None:
         details.append(f"until {written(credential.expires_at)}")
     return Finding(
-        credential.state in WELL,
+        well,
         f"Login {credential.state.value}: {credential.message}".rstrip(" .:"),
         ", ".join(part for part in details if part),
-        credential.remedy,
+        credential.remedy or ("" if well else f"Run `llm-mcp-hub setup {name}`."),
     )
 
 

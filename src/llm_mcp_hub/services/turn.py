@@ -122,8 +122,9 @@ class Turn:
                 if self._first_chunk is None:
                     self._first_chunk = time.perf_counter()
                 self._fold.add(chunks)
-                if self._fold.finished:
-                    await self._complete()
+                completion = self._fold.completion
+                if completion is not None:
+                    await self._complete(completion)
                 yield chunks
             if not self._fold.finished:
                 raise ProviderStreamCut("The provider's answer ended without being complete.")
@@ -145,7 +146,8 @@ class Turn:
         """The whole answer: the fold of the stream."""
         async for _ in self:
             pass
-        assert self.completion is not None
+        if self.completion is None:
+            raise InternalError("The hub lost the answer.")  # the iteration would have failed
         return self.completion
 
     async def aclose(self) -> None:
@@ -173,12 +175,11 @@ class Turn:
                 log.exception("session.not_released", turn_id=self.turn_id)
         self._context.finished(self._record())
 
-    async def _complete(self) -> None:
-        self.completion = self._fold.completion
-        assert self.completion is not None
+    async def _complete(self, completion: Completion) -> None:
+        self.completion = completion
         if self._hold is not None:
             # What has been generated is stored, even if the caller leaves at this moment.
-            storing = self._store(self._hold, self.completion)
+            storing = self._store(self._hold, completion)
             self._storing = asyncio.get_running_loop().create_task(storing)
             await asyncio.shield(self._storing)
         self._outcome = Outcome.DONE

@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llm_mcp_hub.testing.store_suite import check_store
     from llm_mcp_hub.testing.hub import TestHub, create_test_hub
+    from llm_mcp_hub.testing.store_suite import check_store
 
 __all__ = ["TestHub", "check_store", "create_test_hub"]
 

@@ -74,7 +74,9 @@ class TestHub:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the hub's event loop and wait for its result."""
-        assert self._loop is not None, "the hub does not run"
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the hub does not run")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(STOP_SECONDS)
 
     def start(self) -> None:
@@ -186,7 +188,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, started: "Future[asyncio.AbstractEventLoop]") -> None:
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # the same protocol, declared twice
+                app,
                 http="httptools",
                 lifespan="on",
                 log_config=None,

@@ -14,7 +14,6 @@ from llm_mcp_hub.api.openai.schemas import (
     ChatMessage,
     Content,
     DeveloperMessage,
-    FunctionMessage,
     ImageContent,
     RefusalContent,
     SystemMessage,
@@ -150,7 +149,6 @@ def _message(message: ChatMessage, where: str) -> Message:
     if isinstance(message, ToolMessage):
         text = _text(message.content, f"{where}.content")
         return Message("tool", (ToolResultPart(message.tool_call_id, text),))
-    assert isinstance(message, FunctionMessage)
     raise UnsupportedParameter(
         f"{where}: the role `function` is obsolete; use `tool`.", param=f"{where}.role"
     )

@@ -230,7 +230,7 @@ class ChatCompletionChunk(Struct, frozen=True):
     created: int
     model: str
     choices: list[ChunkChoice]
-    usage: CompletionUsage | None | UnsetType = UNSET
+    usage: CompletionUsage | UnsetType | None = UNSET
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
 
 

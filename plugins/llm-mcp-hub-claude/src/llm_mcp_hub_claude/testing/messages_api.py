@@ -33,11 +33,23 @@ WAIT_SECONDS = 30.0
 
 
 class FakeMessagesApi:
-    """See the module. A context manager; `url` is known inside."""
+    """See the module. A context manager; `url` is known inside.
+
+    Attributes:
+        url: Its address.
+        default: How requests are answered for which there is no script.
+        unstreamed: How requests without `stream` are answered: the tool tries out a name of a
+            model so.
+        requests: Those with `stream`, in order.
+        unstreamed_requests: Those without.
+        others: Method and path of all that is not `POST /v1/messages`.
+    """
 
     def __init__(self) -> None:
         self.default: Reply | Callable[[Request], Reply] = Reply()
+        self.unstreamed = Reply()
         self.requests: list[Request] = []
+        self.unstreamed_requests: list[Request] = []
         self.others: list[str] = []
         self.url = ""
         self._script: deque[Reply] = deque()
@@ -67,9 +79,10 @@ class FakeMessagesApi:
         """Forget requests and script."""
         with self._changed:
             self.requests.clear()
+            self.unstreamed_requests.clear()
             self.others.clear()
         self._script.clear()
-        self.default = Reply()
+        self.default = self.unstreamed = Reply()
         self._loop.call_soon_threadsafe(self._released.clear)
 
     def release(self) -> None:
@@ -120,6 +133,9 @@ class FakeMessagesApi:
     async def _messages(self, http: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in http.headers.items()}
         request = Request(http.path_qs, headers, json.loads(await http.read()))
+        if not request.body.get("stream"):
+            self.unstreamed_requests.append(request)
+            return await self._answer(http, request, self.unstreamed)
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
@@ -153,6 +169,10 @@ class FakeMessagesApi:
             error = {"type": ERROR_TYPES.get(reply.status, "api_error"), "message": reply.error}
             body = {"type": "error", "error": error}
             return web.json_response(body, status=reply.status, headers=reply.headers)
+        if not request.body.get("stream"):
+            text = reply.text or "."
+            content = [{"type": "text", "text": text}]
+            return web.json_response({**message(request), "content": content})
         response = web.StreamResponse(
             headers={"content-type": "text/event-stream; charset=utf-8", **reply.headers}
         )
