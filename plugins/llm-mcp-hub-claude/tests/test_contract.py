@@ -120,6 +120,10 @@ async def test_without_a_system_prompt_none_of_the_tools_own_is_sent(
     await run_turn(provider, turn_request("hello"))
     assert "Claude Code" not in api.requests[0].system
     assert len(api.requests[0].system) < 200
+    # It can't be kept from telling the model its surroundings: those are the worker's own.
+    told = [turn[1][0]["text"] for turn in api.requests[0].turns if turn[0] == "system"]
+    assert all(str(words).startswith("# Environment") for words in told)
+    assert str(Path.cwd()) not in json.dumps(api.requests[0].body)
 
 
 async def test_the_next_turn_goes_on_in_the_same_worker(
@@ -438,6 +442,26 @@ async def test_the_models_are_those_that_the_tool_lists(
     assert names[0] == "default"
     assert {"sonnet", "opus", "haiku"} <= set(names)
     assert provider.status().version is not None
+
+
+async def test_a_full_model_id_is_used_as_it_is(
+    provider: ClaudeProvider, api: FakeMessagesApi
+) -> None:
+    for model in ("claude-haiku-5-5", "claude-opus-4-1-20250805"):
+        outcome = await run_turn(provider, turn_request("hello", model=model))
+        assert outcome.completion.text == "echo: hello"
+        assert api.requests[-1].body["model"] == model
+    # Only the one that the tool does not list was tried out.
+    assert [r.body["model"] for r in api.unstreamed_requests] == ["claude-opus-4-1-20250805"]
+
+
+async def test_a_model_that_does_not_exist_is_never_replaced_by_another(
+    provider: ClaudeProvider, api: FakeMessagesApi
+) -> None:
+    api.unstreamed = Reply(status=404)
+    outcome = await run_turn(provider, turn_request("hello", model="claude-nope-9"))
+    assert isinstance(outcome.error, UnknownModel)
+    assert api.requests == []
 
 
 async def test_nothing_is_left_when_the_provider_is_closed(

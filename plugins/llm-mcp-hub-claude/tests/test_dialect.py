@@ -32,6 +32,7 @@ NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.jsonl"))
 RESETS_AT = 1_795_197_057.0
 NOW = RESETS_AT - 7200.0
 USAGE = Usage(input_tokens=21, cached_tokens=3, output_tokens=20)
+SUBSCRIPTION = {"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN", "apiProvider": "firstParty"}
 HISTORY = (message("user", "earlier"), message("assistant", "earlier answer"))
 
 
@@ -106,14 +107,13 @@ def test_nothing_of_the_conversation_is_sent_before_the_account_was_checked() ->
     request = turn_request(*HISTORY, "now", system="Be brief.", options=options)
     dialect.begin(request, continued=False)
     requests = [line["request"] for line in sent(dialect)]
+    assert requests == [{"subtype": "initialize", "systemPrompt": ["Be brief."]}]
+    assert dialect.receive([reply("hub-1", account=SUBSCRIPTION)]) == []
     env = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "50"}
-    assert requests == [
-        {"subtype": "initialize", "systemPrompt": ["Be brief."]},
+    assert [line["request"] for line in sent(dialect)] == [
         {"subtype": "set_model", "model": "haiku"},
         {"subtype": "apply_flag_settings", "settings": {"effortLevel": "high", "env": env}},
     ]
-    account = {"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN"}
-    assert dialect.receive([reply("hub-1", account=account)]) == []
     assert dialect.receive([reply("hub-3")]) == []
     assert dialect.data_to_send() == b""
     assert dialect.receive([reply("hub-2")]) == []
@@ -153,9 +153,8 @@ def test_a_login_that_is_no_subscription_is_refused_before_anything_is_spent(
     dialect = ClaudeDialect()
     dialect.begin(turn_request("hello"), continued=False)
     dialect.data_to_send()
-    events = dialect.receive([reply("hub-1", **fields), reply("hub-2")])
-    assert isinstance(only_error(events), LoginRequired)
-    assert b"hello" not in dialect.data_to_send()
+    assert isinstance(only_error(dialect.receive([reply("hub-1", **fields)])), LoginRequired)
+    assert [line["request"] for line in sent(dialect)] == [{"subtype": "interrupt"}]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +190,20 @@ def test_a_continued_turn_sends_the_new_messages_only_and_as_one() -> None:
     assert line["message"] == {"role": "user", "content": blocks}
 
 
+def test_a_model_that_the_tool_replaces_is_refused() -> None:
+    dialect = ClaudeDialect()
+    dialect.begin(turn_request("hello", model="claude-opus-4-1"), continued=False)
+    lines = [reply("hub-1", account=SUBSCRIPTION), reply("hub-2", model="claude-opus-5-5")]
+    error = only_error(dialect.receive(lines))
+    assert isinstance(error, UnknownModel)
+    assert "claude-opus-5-5" in error.message
+    assert b"hello" not in dialect.data_to_send()
+    dialect = ClaudeDialect()
+    dialect.begin(turn_request("hello", model="claude-opus-5-5[1m]"), continued=False)
+    assert dialect.receive(lines) == []
+    assert b"hello" in dialect.data_to_send()
+
+
 def test_options_are_told_when_they_differ_from_what_the_worker_has() -> None:
     dialect = begun(turn_request("one", options=TurnOptions(effort=Effort.LOW)))
     [settings] = sent(dialect)
@@ -208,10 +221,43 @@ def test_options_are_told_when_they_differ_from_what_the_worker_has() -> None:
     assert settings["request"]["settings"]["effortLevel"] is None  # type: ignore[index]
 
 
-def test_an_alias_is_told_by_the_name_it_stands_for() -> None:
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("haiku", "haiku"),
+        ("fast", "haiku"),
+        ("claude-haiku-5-5", "haiku"),
+        ("claude-opus-4-1", "claude-opus-4-1"),
+    ],
+)
+def test_a_model_is_told_by_its_short_name_where_it_has_one(asked: str, told: str) -> None:
     dialect = ClaudeDialect({"fast": "haiku"})
-    dialect.begin(turn_request("hello", model="fast"), continued=False)
-    assert sent(dialect)[1]["request"] == {"subtype": "set_model", "model": "haiku"}
+    dialect.begin(turn_request("hello", model=asked), continued=False)
+    models = [{"value": "haiku", "resolvedModel": "claude-haiku-5-5"}]
+    dialect.receive([reply("hub-1", account=SUBSCRIPTION, models=models)])
+    assert sent(dialect)[1]["request"] == {"subtype": "set_model", "model": told}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("not_found", UnknownModel),
+        ("auth_failed", LoginRequired),
+        ("rate_limit", ProviderRateLimited),
+        ("check_server_error", ProviderFailed),
+        ("check_failed", ProviderFailed),
+    ],
+)
+def test_a_model_that_the_tool_does_not_take_is_never_replaced_by_another(
+    code: str, kind: type[HubError]
+) -> None:
+    dialect = ClaudeDialect()
+    dialect.begin(turn_request("hello", model="claude-opus-4-1"), continued=False)
+    dialect.receive([reply("hub-1", account=SUBSCRIPTION)])
+    line = {"subtype": "error", "request_id": "hub-2", "error": "model not changed"}
+    whole = {"type": "control_response", "response": {**line, "error_code": code}}
+    assert type(only_error(dialect.receive([msgspec.json.encode(whole)]))) is kind
+    assert b"hello" not in dialect.data_to_send()
 
 
 @pytest.mark.parametrize(
@@ -397,7 +443,7 @@ def test_a_request_of_the_tools_own_is_declined_at_once() -> None:
 def test_a_step_of_the_protocol_that_is_refused_ends_the_turn() -> None:
     dialect = ClaudeDialect()
     dialect.begin(turn_request("hello"), continued=False)
-    line = {"subtype": "error", "request_id": "hub-2", "error": "Unsupported"}
+    line = {"subtype": "error", "request_id": "hub-1", "error": "Unsupported"}
     events = dialect.receive([msgspec.json.encode({"type": "control_response", "response": line})])
     assert isinstance(only_error(events), WorkerGarbled)
 

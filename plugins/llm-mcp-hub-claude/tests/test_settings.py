@@ -7,8 +7,9 @@ import pytest
 from llm_mcp_hub.config import convert_settings
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub_claude.command import ENVIRONMENT, TOKEN_DESCRIPTOR
 from llm_mcp_hub_claude.provider import ClaudeProvider
-from llm_mcp_hub_claude.settings import ClaudeSettings
+from llm_mcp_hub_claude.settings import OWN_VARIABLES, ClaudeSettings
 
 
 def make(**values: object) -> ClaudeProvider:
@@ -94,3 +95,7 @@ def test_an_alias_of_nothing_is_refused() -> None:
 
 def test_pool_and_deadlines_are_settings_too() -> None:
     make(pool={"min_spare": 0, "max_workers": 2}, deadlines={"total": 60})
+
+
+def test_every_variable_that_the_hub_sets_is_the_hubs_alone() -> None:
+    assert set(ENVIRONMENT) | {TOKEN_DESCRIPTOR, "CLAUDE_CONFIG_DIR"} <= OWN_VARIABLES

@@ -25,6 +25,7 @@ from litestar.types import ASGIApp
 from llm_mcp_hub.app import create_app
 from llm_mcp_hub.config import read_config
 from llm_mcp_hub.domain.access import Scope
+from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.plugins import GROUP, load_plugins
 
@@ -87,6 +88,7 @@ class TestHub:
         except BaseException:
             self.stop()
             raise
+        self.call(self._settle())
         if self.hub.config.access.enabled:
             self.admin_token = self.token(f"admin-{secrets.token_hex(4)}", Scope.ADMIN)
 
@@ -123,6 +125,16 @@ class TestHub:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.shield(asyncio.to_thread(self.stop))
+
+    async def _settle(self) -> None:
+        """Wait for the providers' self-tests, so that a test finds the hub as it will stay."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while not self._is_settled():  # noqa: ASYNC110  # a state that has no event
+                    await asyncio.sleep(0.005)
+
+    def _is_settled(self) -> bool:
+        return all(one.status().state is not ProviderState.STARTING for one in self.hub.registry)
 
     def _serve(self) -> None:
         with (

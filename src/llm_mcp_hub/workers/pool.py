@@ -221,7 +221,10 @@ class Pool(Generic[M]):
         spare = self._limits.min_spare if self._refill else 0
         while not self._closed and self._starting + len(self._blanks) < len(self._waiters) + spare:
             if self._total() >= self._limits.max_workers:
-                if self._starting + self._ending < len(self._waiters):
+                # A parked member is worth less than a spare, on which its conversation can be
+                # rebuilt; but spares that took more than half would leave no room to park.
+                worth = len(self._waiters) + min(spare, self._limits.max_workers // 2)
+                if len(self._blanks) + self._starting + self._ending < worth:
                     self._parking.evict_oldest()
                 return
             self._starting += 1

@@ -37,8 +37,10 @@ ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     # `@/some/path` in a text would put that file into the request.
     "CLAUDE_CODE_DISABLE_FILE_MENTIONS": "1",
+    # An id of an older model would be replaced by that of the newest.
+    "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    # A stream that breaks would be followed by the same answer in one piece.
+    # A stream that breaks would be followed by the same answer in one piece. (A 404 still is.)
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
     # The default of 10 keeps a caller waiting for minutes.

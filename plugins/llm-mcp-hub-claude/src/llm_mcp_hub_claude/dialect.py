@@ -17,12 +17,18 @@ import msgspec
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.errors import HubError, InvalidRequest, ProviderStreamCut, WorkerGarbled
+from llm_mcp_hub.errors import (
+    HubError,
+    InvalidRequest,
+    ProviderStreamCut,
+    UnknownModel,
+    WorkerGarbled,
+)
 from llm_mcp_hub.providers.dialect import Event, Inspected, QuotaSeen, Ready, TurnFailed
 from llm_mcp_hub_claude import lines
 from llm_mcp_hub_claude.account import refuse_account, refuse_key_source
 from llm_mcp_hub_claude.answer import Answer
-from llm_mcp_hub_claude.errors import Failure, quota_windows, to_hub_error
+from llm_mcp_hub_claude.errors import Failure, model_refused, quota_windows, to_hub_error
 from llm_mcp_hub_claude.history import replay
 from llm_mcp_hub_claude.options import flag_settings
 
@@ -61,6 +67,8 @@ class ClaudeDialect:
         self._requests = 0
         self._phase = _Phase.IDLE
         self._steps: deque[bytes] = deque()
+        self._request: TurnRequest | None = None
+        self._full_id = ""
         self._options = TurnOptions()
         self._answer = Answer()
         self._failure = Failure()
@@ -86,14 +94,13 @@ class ClaudeDialect:
         self._answer = Answer()
         self._failure = Failure()
         self._phase = _Phase.PREPARING
-        if not continued:
+        self._request = request
+        if continued:
+            self._configure(request)
+            self._step_if_ready()
+        else:
+            # Alone: even the choice of a model may make the tool ask the back end.
             self._ask("initialize", systemPrompt=[request.system or SYSTEM_PROMPT_OF_NONE])
-            self._ask("set_model", model=self._aliases.get(request.model, request.model))
-        if request.options != self._options:
-            self._options = request.options
-            self._ask("apply_flag_settings", settings=flag_settings(request.options))
-        if not self._asked:
-            self._step()
 
     def interrupt(self) -> None:
         """Have generation stopped; nothing of the turn is told any more."""
@@ -140,6 +147,22 @@ class ClaudeDialect:
         request_id = f"hub-{self._requests}"
         self._asked[request_id] = purpose or subtype
         self._outgoing += lines.control_request(request_id, subtype, **fields)
+
+    def _configure(self, request: TurnRequest) -> None:
+        if request.options != self._options:
+            self._options = request.options
+            self._ask("apply_flag_settings", settings=flag_settings(request.options))
+
+    def _choose_model(self, request: TurnRequest, models: Sequence[lines.ModelEntry]) -> None:
+        name = self._aliases.get(request.model, request.model)
+        # Under its short name the tool takes a model at once; a full id it tries out upstream.
+        short = next((model.value for model in models if model.resolved == name), name)
+        self._full_id = name if short == name and name.startswith("claude-") else ""
+        self._ask("set_model", model=short)
+
+    def _step_if_ready(self) -> None:
+        if not self._asked:
+            self._step()
 
     def _step(self) -> None:
         self._phase = _Phase.TALKING
@@ -195,23 +218,44 @@ class ClaudeDialect:
         purpose = self._asked.pop(reply.request_id, "")
         payload = reply.response or lines.ControlPayload()
         if reply.subtype != "success" and purpose != "interrupt":
-            error = WorkerGarbled(
-                "Claude Code refused a step of its own protocol. Run `llm-mcp-hub doctor` to see "
-                "whether its version fits.",
-                detail=f"{purpose}: {reply.error}",
-            )
-            self._fail(error, events)
+            self._fail(self._refused(purpose, reply), events)
         elif purpose == "get_binary_version":
             events.append(Ready(payload.version))
         elif purpose == "inspect":
             cards = tuple(ModelCard(model.value, model.display_name) for model in payload.models)
             events.append(Inspected(cards, refuse_account(payload.account)))
         elif self._phase is _Phase.PREPARING:
-            refusal = refuse_account(payload.account) if purpose == "initialize" else None
-            if refusal is not None:
-                self._fail(refusal, events)
-            elif not self._asked:
-                self._step()
+            if purpose == "initialize" and self._request is not None:
+                refusal = refuse_account(payload.account)
+                if refusal is not None:
+                    self._fail(refusal, events)
+                    return
+                self._choose_model(self._request, payload.models)
+                self._configure(self._request)
+            elif purpose == "set_model" and (error := self._replaced(payload.model)) is not None:
+                self._fail(error, events)
+                return
+            self._step_if_ready()
+
+    def _replaced(self, chosen: str | None) -> HubError | None:
+        """What to say if the tool chose another model than the full id that was asked for."""
+        asked = self._full_id.removesuffix("[1m]")
+        if not asked or chosen in (None, asked):
+            return None
+        return UnknownModel(
+            f"Claude Code would answer with {chosen!r} instead of {asked!r}. Ask for the model "
+            "you want; `GET /v1/models` lists those there are.",
+            param="model",
+        )
+
+    def _refused(self, purpose: str, reply: lines.ControlReply) -> HubError:
+        if purpose == "set_model":
+            return model_refused(reply.error_code, reply.error or "")
+        return WorkerGarbled(
+            "Claude Code refused a step of its own protocol. Run `llm-mcp-hub doctor` to see "
+            "whether its version fits.",
+            detail=f"{purpose}: {reply.error}",
+        )
 
     def _system(self, line: lines.SystemLine, events: list[Event]) -> None:
         if line.subtype == "init":

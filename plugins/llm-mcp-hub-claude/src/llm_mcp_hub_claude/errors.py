@@ -9,6 +9,7 @@ what happened is in `api_error_status` and in the `error` of the synthetic `assi
 
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import Struct
 
 from llm_mcp_hub.domain.status import QuotaWindow
@@ -74,6 +75,21 @@ def to_hub_error(failure: Failure, now: float) -> HubError:
         # Trying again would pay for the same answer a second time.
         error.retryable = False
     return error
+
+
+MODEL_REFUSALS = {
+    "not_found": Failure(404, "model_not_found"),
+    "auth_failed": Failure(401, "authentication_failed"),
+    "rate_limit": Failure(429, "rate_limit"),
+    "check_server_error": Failure(500, "server_error"),
+}
+"""`error_code` of a refused `set_model`, as the failure of a turn that it stands for."""
+
+
+def model_refused(code: str | None, text: str) -> HubError:
+    """The error for a model that the tool tried out, and did not take."""
+    failure = MODEL_REFUSALS.get(code or "", Failure())
+    return to_hub_error(msgspec.structs.replace(failure, text=text), 0.0)
 
 
 def _classify(failure: Failure, now: float) -> HubError:

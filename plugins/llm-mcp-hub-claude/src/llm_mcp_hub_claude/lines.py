@@ -76,6 +76,7 @@ class ModelEntry(Struct):
 
     value: str
     display_name: str = field(name="displayName", default="")
+    resolved: str = field(name="resolvedModel", default="")
 
 
 class Account(Struct, rename="camel"):
@@ -88,9 +89,10 @@ class Account(Struct, rename="camel"):
 
 
 class ControlPayload(Struct):
-    """The replies to `get_binary_version` and `initialize`."""
+    """The replies to `get_binary_version`, `initialize` and `set_model`."""
 
     version: str | None = None
+    model: str | None = None
     models: list[ModelEntry] = []
     account: Account | None = None
 
@@ -102,6 +104,7 @@ class ControlReply(Struct):
     request_id: str
     response: ControlPayload | None = None
     error: str | None = None
+    error_code: str | None = None
 
 
 class ControlLine(Struct):

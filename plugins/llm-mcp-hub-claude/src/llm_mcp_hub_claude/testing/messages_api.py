@@ -38,8 +38,8 @@ class FakeMessagesApi:
     Attributes:
         url: Its address.
         default: How requests are answered for which there is no script.
-        unstreamed: How requests without `stream` are answered: the tool tries out a name of a
-            model so.
+        unstreamed: How requests without `stream` are answered: the tool tries out the name of a
+            model so, and asks again so after a 404. None does what `default` says.
         requests: Those with `stream`, in order.
         unstreamed_requests: Those without.
         others: Method and path of all that is not `POST /v1/messages`.
@@ -47,7 +47,7 @@ class FakeMessagesApi:
 
     def __init__(self) -> None:
         self.default: Reply | Callable[[Request], Reply] = Reply()
-        self.unstreamed = Reply()
+        self.unstreamed: Reply | None = None
         self.requests: list[Request] = []
         self.unstreamed_requests: list[Request] = []
         self.others: list[str] = []
@@ -82,7 +82,8 @@ class FakeMessagesApi:
             self.unstreamed_requests.clear()
             self.others.clear()
         self._script.clear()
-        self.default = self.unstreamed = Reply()
+        self.default = Reply()
+        self.unstreamed = None
         self._loop.call_soon_threadsafe(self._released.clear)
 
     def release(self) -> None:
@@ -135,7 +136,7 @@ class FakeMessagesApi:
         request = Request(http.path_qs, headers, json.loads(await http.read()))
         if not request.body.get("stream"):
             self.unstreamed_requests.append(request)
-            return await self._answer(http, request, self.unstreamed)
+            return await self._answer(http, request, self._unstreamed_reply())
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
@@ -150,6 +151,11 @@ class FakeMessagesApi:
             raise
         self._end(request, "done")
         return response
+
+    def _unstreamed_reply(self) -> Reply:
+        if self.unstreamed is not None:
+            return self.unstreamed
+        return self.default if isinstance(self.default, Reply) else Reply()
 
     def _end(self, request: Request, state: Literal["done", "cut", "aborted"]) -> None:
         with self._changed:

@@ -1,0 +1,59 @@
+"""The whole answer is the fold of the stream, and for an echo both are what was said."""
+
+import json
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_mcp_hub.api.openai.wire import DONE, EventEncoder, whole
+from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.completion import fold
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+CHUNKS = st.lists(st.one_of(TEXTS.map(TextChunk), TEXTS.map(ReasoningChunk)), max_size=8)
+
+
+def events(data: bytes) -> list[dict]:
+    *blocks, rest = data.decode().split("\n\n")
+    assert rest == ""
+    assert blocks[-1] == "data: [DONE]"
+    assert all(block.startswith("data: ") for block in blocks)
+    return [json.loads(block[6:]) for block in blocks[:-1]]
+
+
+@given(CHUNKS, st.lists(st.integers(0, 8), max_size=4), st.booleans())
+def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_usage):
+    finish = FinishChunk(FinishReason.STOP, Usage(input_tokens=5, output_tokens=7))
+    stream = [*chunks, finish]
+    encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=include_usage)
+    bounds = [0, *sorted({cut for cut in cuts if cut < len(stream)}), len(stream)]
+    batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
+    data = b"".join(encoder.encode(batch) for batch in batches)
+    completion = fold(stream)
+    assert completion is not None
+    answer = whole(completion, "turn-1", 0.0, "a/b")
+
+    sent = events(data)
+    deltas = [event["choices"][0]["delta"] for event in sent if event["choices"]]
+    assert (
+        "".join(delta.get("content", "") for delta in deltas) == answer.choices[0].message.content
+    )
+    assert "".join(d.get("reasoning_content", "") for d in deltas) == completion.reasoning
+    assert [d["role"] for d in deltas if "role" in d] == ["assistant"]
+    finished = [e["choices"][0]["finish_reason"] for e in sent if e["choices"]]
+    assert finished == [None] * (len(finished) - 1) + ["stop"]
+    assert [event for event in sent if event.get("usage")] == sent[-1:] * include_usage
+    assert data.count(DONE) == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200))
+def test_an_echo_is_the_same_whole_streamed_and_said(http, text):
+    body = {"model": "echo/echo", "messages": [{"role": "user", "content": text}]}
+    answer = http.post("/v1/chat/completions", json=body)
+    streamed = http.post("/v1/chat/completions", json=body | {"stream": True})
+
+    assert answer.json()["choices"][0]["message"]["content"] == text
+    sent = events(streamed.content)
+    assert "".join(e["choices"][0]["delta"].get("content", "") for e in sent) == text

@@ -1,0 +1,470 @@
+"""A turn from its first chunk to its last consequence, with a store and a provider in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import repeat
+
+import pytest
+
+from llm_mcp_hub.domain.access import Principal, Scope
+from llm_mcp_hub.domain.chat import Message, TextPart
+from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.turn import Outcome
+from llm_mcp_hub.errors import (
+    Draining,
+    InternalError,
+    InvalidRequest,
+    ProviderStreamCut,
+    QueueFull,
+    SessionBusy,
+    SessionChanged,
+    StateUnavailable,
+    UnknownModel,
+    WorkerDied,
+)
+from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.services import turn as turn_module
+from llm_mcp_hub.services.catalog import Catalog
+from llm_mcp_hub.services.chat import ChatCommand, ChatService
+from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.memory import MemoryStore
+
+pytestmark = pytest.mark.anyio
+ME = Principal("me", frozenset({Scope.CHAT}))
+END = FinishChunk(FinishReason.STOP, Usage(output_tokens=1))
+
+
+class Store(MemoryStore):
+    """Notes what is called, and fails when told to."""
+
+    def __init__(self, notes):
+        super().__init__()
+        self.notes = notes
+        self.failing: dict[str, Iterator[Exception]] = {}
+        self.after: dict[str, Exception] = {}
+        self.hold: dict[str, asyncio.Event] = {}
+
+    async def _do(self, name, work):
+        self.notes.append(name)
+        error = next(self.failing.get(name, iter(())), None)
+        if error is not None:
+            work.close()
+            raise error
+        result = await work
+        if name in self.hold:
+            await self.hold[name].wait()
+        if name in self.after:
+            raise self.after.pop(name)
+        return result
+
+    async def begin(self, *args):
+        return await self._do("begin", super().begin(*args))
+
+    async def begin_by_digest(self, *args):
+        return await self._do("begin_by_digest", super().begin_by_digest(*args))
+
+    async def append(self, *args):
+        return await self._do("append", super().append(*args))
+
+    async def release(self, *args):
+        return await self._do("release", super().release(*args))
+
+
+class Stream:
+    def __init__(self, provider):
+        self._provider = provider
+
+    async def __aiter__(self) -> AsyncIterator[tuple]:
+        for batch in self._provider.script:
+            if isinstance(batch, Exception):
+                raise batch
+            if isinstance(batch, asyncio.Event):
+                await batch.wait()
+            else:
+                yield batch
+
+    async def aclose(self):
+        self._provider.notes.append("close")
+        if self._provider.closing is not None:
+            await self._provider.closing.wait()
+        if self._provider.close_error is not None:
+            raise self._provider.close_error
+
+
+class Provider:
+    name = "p"
+
+    def __init__(self, notes):
+        self.notes = notes
+        self.script = [(TextChunk("yes"),), (END,)]
+        self.refusal: Exception | None = None
+        self.opening: asyncio.Event | None = None
+        self.closing: asyncio.Event | None = None
+        self.close_error: Exception | None = None
+        self.requests = []
+
+    async def models(self):
+        return ()
+
+    async def open_turn(self, request):
+        self.notes.append("open")
+        self.requests.append(request)
+        if self.opening is not None:
+            await self.opening.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        return Stream(self)
+
+
+class World:
+    """A chat service with everything around it under control."""
+
+    def __init__(self):
+        self.notes: list[str] = []
+        self.records = []
+        self.store = Store(self.notes)
+        self.provider = Provider(self.notes)
+        registry = Registry()
+        registry.add("p", self.provider)
+        self.leases = LeaseKeeper(self.store)
+        context = TurnContext(self.store, self.leases, 60.0, self._finished)
+        self.chat = ChatService(Catalog(registry, {}), context)
+
+    def _finished(self, record):
+        self.notes.append("finished")
+        self.records.append(record)
+
+    async def open(self, *texts, session=None, **fields):
+        roles = ("user", "assistant")
+        messages = tuple(Message(roles[n % 2], (TextPart(t),)) for n, t in enumerate(texts))
+        return await self.chat.open_turn(
+            ME, ChatCommand("p/m", messages or _hi(), session_id=session, **fields)
+        )
+
+    async def free(self, session="s"):
+        """Whether nobody holds the session's lease."""
+        try:
+            await MemoryStore.begin(self.store, "me", session, Lease("probe", 30), 1.0)
+        except SessionBusy:
+            return False
+        await MemoryStore.release(self.store, "me", session, "probe")
+        return True
+
+
+def _hi():
+    return (Message("user", (TextPart("hi"),)),)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0)
+
+
+async def test_a_turn_is_stored_before_its_end_is_told(world):
+    turn = await world.open(session="s")
+    async for chunks in turn:
+        world.notes.append("told" if END in chunks else "text")
+    await turn.aclose()
+
+    assert world.notes == ["begin", "open", "text", "append", "told", "close", "finished"]
+    assert world.records[0].outcome is Outcome.DONE
+    assert await world.free()
+
+
+async def test_collect_is_the_fold_of_the_stream(world):
+    turn = await world.open()
+    completion = await turn.collect()
+    await turn.aclose()
+
+    assert completion.text == "yes"
+    assert completion == turn.completion
+
+
+async def test_a_new_session_without_an_id_needs_no_lease(world):
+    turn = await world.open()
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.notes == ["open", "append", "close", "finished"]
+
+
+async def test_nothing_remembered_touches_no_store(world):
+    turn = await world.open("a", "b", "c", remember=False)
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.notes == ["open", "close", "finished"]
+    assert world.provider.requests[0].prior == 2
+
+
+async def test_a_turn_given_up_stores_nothing_and_frees_its_session(world):
+    turn = await world.open(session="s")
+    async for _ in turn:
+        break
+    await turn.aclose()
+
+    assert world.notes == ["begin", "open", "close", "release", "finished"]
+    assert world.records[0].outcome is Outcome.CANCELLED
+    assert await world.store.get("me", "s", 1.0) is None
+    assert await world.free()
+
+
+@pytest.mark.parametrize(
+    ("script", "raised", "code"),
+    [
+        ([(TextChunk("a"),), WorkerDied("…")], WorkerDied, "worker_died"),
+        ([(TextChunk("a"),)], ProviderStreamCut, "provider_stream_cut"),
+        ([], ProviderStreamCut, "provider_stream_cut"),
+        ([ValueError("odd")], InternalError, "internal_error"),
+    ],
+)
+async def test_a_turn_that_fails_stores_nothing_and_frees_its_session(world, script, raised, code):
+    world.provider.script = script
+    turn = await world.open(session="s")
+    with pytest.raises(raised):
+        await turn.collect()
+    await turn.aclose()
+
+    assert (world.records[0].outcome, world.records[0].error_code) == (Outcome.FAILED, code)
+    assert "append" not in world.notes
+    assert await world.free()
+
+
+@pytest.mark.parametrize("late", [WorkerDied("late"), ValueError("late"), (TextChunk("late"),)])
+async def test_what_a_provider_does_after_its_end_changes_nothing(world, late):
+    world.provider.script = [(TextChunk("yes"), END), late]
+    turn = await world.open(session="s")
+    completion = await turn.collect()
+    await turn.aclose()
+
+    assert completion.text == "yes"
+    assert world.records[0].outcome is Outcome.DONE
+
+
+async def test_a_store_that_is_away_for_a_moment_costs_time_only(world, monkeypatch):
+    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
+    world.store.failing["append"] = repeat(StateUnavailable("away"), 2)
+    turn = await world.open(session="s")
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.notes.count("append") == 3
+    assert (await world.store.get("me", "s", 1.0)).summary.revision == 1
+
+
+async def test_a_store_that_stays_away_is_reported_and_the_turn_not_to_be_repeated(
+    world, monkeypatch
+):
+    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(turn_module, "STORE_SECONDS", 0.02)
+    world.store.failing["append"] = repeat(StateUnavailable("away"))
+    turn = await world.open(session="s")
+    with pytest.raises(StateUnavailable) as failure:
+        await turn.collect()
+    await turn.aclose()
+
+    assert failure.value.retryable is False
+    assert world.records[0].error_code == "state_unavailable"
+    assert world.records[0].usage.output_tokens == 1
+    assert await world.free()
+
+
+async def test_an_append_that_was_carried_out_though_it_seemed_to_fail_is_not_lost(
+    world, monkeypatch
+):
+    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
+    world.store.after["append"] = StateUnavailable("no answer")
+    turn = await world.open(session="s")
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.records[0].outcome is Outcome.DONE
+    assert (await world.store.get("me", "s", 1.0)).summary.revision == 1
+
+
+async def test_a_session_that_moved_on_is_reported(world):
+    turn = await world.open(session="s")
+    world.store.failing["append"] = repeat(SessionChanged("moved"), 1)
+    with pytest.raises(SessionChanged):
+        await turn.collect()
+    await turn.aclose()
+
+    assert world.records[0].error_code == "session_changed"
+    assert await world.free()
+
+
+async def test_a_caller_who_leaves_while_the_turn_is_stored_does_not_undo_it(world):
+    world.store.hold["append"] = asyncio.Event()
+    turn = await world.open(session="s")
+    collecting = asyncio.create_task(turn.collect())
+    await until(lambda: "append" in world.notes)
+    collecting.cancel()
+    await asyncio.wait([collecting])
+    closing = asyncio.create_task(turn.aclose())
+    await until(lambda: "close" in world.notes)
+    world.store.hold["append"].set()
+    await closing
+
+    assert world.records[0].outcome is Outcome.DONE
+    assert "release" not in world.notes
+    assert await world.free()
+
+
+async def test_closing_twice_is_closing_once(world):
+    turn = await world.open(session="s")
+    await asyncio.gather(turn.aclose(), turn.aclose())
+    await turn.aclose()
+
+    assert world.notes.count("close") == 1
+    assert len(world.records) == 1
+
+
+async def test_closing_is_not_undone_by_a_cancellation(world):
+    world.provider.closing = asyncio.Event()
+    turn = await world.open(session="s")
+    closing = asyncio.create_task(turn.aclose())
+    await until(lambda: "close" in world.notes)
+    closing.cancel()
+    await asyncio.wait([closing])
+    world.provider.closing.set()
+    await turn.aclose()
+
+    assert world.notes[-3:] == ["close", "release", "finished"]
+    assert await world.free()
+
+
+@pytest.mark.parametrize("problem", ["hangs", "raises"])
+async def test_a_provider_that_does_not_close_keeps_nobody(world, monkeypatch, problem):
+    monkeypatch.setattr(turn_module, "CLOSE_SECONDS", 0.01)
+    if problem == "hangs":
+        world.provider.closing = asyncio.Event()
+    else:
+        world.provider.close_error = ValueError("odd")
+    turn = await world.open(session="s")
+    await turn.collect()
+    async with asyncio.timeout(5):
+        await turn.aclose()
+
+    assert len(world.records) == 1
+    assert await world.free()
+
+
+async def test_a_session_that_can_not_be_freed_is_no_reason_to_fail(world):
+    world.store.failing["release"] = repeat(StateUnavailable("away"), 1)
+    turn = await world.open(session="s")
+    await turn.aclose()
+
+    assert world.records[0].outcome is Outcome.CANCELLED
+
+
+async def test_a_turn_that_can_not_be_opened_frees_its_session(world):
+    world.provider.refusal = QueueFull("full")
+    with pytest.raises(QueueFull):
+        await world.open(session="s")
+
+    assert world.notes == ["begin", "open", "release"]
+    assert await world.free()
+    assert world.records == []
+
+
+async def test_a_caller_who_leaves_while_the_provider_opens_frees_the_session(world):
+    world.provider.opening = asyncio.Event()
+    opening = asyncio.create_task(world.open(session="s"))
+    await until(lambda: "open" in world.notes)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+
+    assert await world.free()
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_caller_who_leaves_while_the_session_is_taken_frees_it(world, named):
+    first = await world.open(session="s")
+    await first.collect()
+    await first.aclose()
+    call = "begin" if named else "begin_by_digest"
+    world.store.hold[call] = asyncio.Event()
+    texts = ("hi", "yes", "more")
+    opening = asyncio.create_task(world.open(*texts, session="s" if named else None))
+    await until(lambda: call in world.notes[5:])
+    opening.cancel()
+    await asyncio.sleep(0)
+    world.store.hold[call].set()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+
+    assert world.notes[-1] == "release"
+    assert await world.free()
+
+
+async def test_a_busy_session_costs_nothing(world):
+    running = await world.open(session="s")
+    with pytest.raises(SessionBusy):
+        await world.open(session="s")
+    await running.aclose()
+
+    assert world.notes.count("open") == 1
+
+
+@pytest.mark.parametrize(
+    ("messages", "fields", "raised"),
+    [
+        ((), {}, InvalidRequest),
+        ((Message("assistant", ()),), {}, InvalidRequest),
+        (_hi(), {"session_id": "a b"}, InvalidRequest),
+        (_hi(), {"model": "q/m"}, UnknownModel),
+        (_hi(), {"model": "m"}, UnknownModel),
+    ],
+)
+async def test_what_is_wrong_is_found_before_anything_is_touched(world, messages, fields, raised):
+    with pytest.raises(raised):
+        await world.chat.open_turn(
+            ME, ChatCommand(**{"model": "p/m", "messages": messages} | fields)
+        )
+
+    assert world.notes == []
+
+
+async def test_a_hub_that_drains_opens_no_more_turns(world):
+    running = await world.open(session="s")
+    world.chat.drain()
+    with pytest.raises(Draining):
+        await world.open()
+    await running.collect()
+    await running.aclose()
+
+    assert world.records[0].outcome is Outcome.DONE
+
+
+async def test_leases_of_turns_that_take_long_are_renewed_and_others_let_be(world, monkeypatch):
+    from llm_mcp_hub.services import leases
+
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.0)
+    renewed = []
+
+    async def renew(sessions, lease, now):
+        renewed.append((sessions, lease.id))
+        if len(renewed) == 1:
+            raise ValueError("a defect")
+
+    world.store.renew = renew
+    one = await world.open(session="one")
+    two = await world.open(session="two")
+    done = await world.open(session="done")
+    await done.collect()
+    await done.aclose()
+    await world.leases.renew()
+    await one.aclose()
+    await two.aclose()
+    await world.leases.renew()
+
+    assert renewed == [([("me", "one")], one.turn_id), ([("me", "two")], two.turn_id)]
