@@ -45,7 +45,7 @@ async def bare(data: ChatCompletionRequest) -> Any:
     return Stream(events(), media_type="text/event-stream")
 
 
-async def serve(app: Litestar, hub: Hub | None, log: Path) -> None:
+async def serve(app: Litestar, hub: Hub | None) -> None:
     """Serve on a free port; print the port and a token when ready."""
     config = uvicorn.Config(
         app, port=0, loop="none", http="httptools", access_log=False, log_config=None
@@ -79,7 +79,7 @@ def main() -> None:
             hub = Hub(HubConfig(data_dir=data_dir, state=state, providers={"echo": echo}))
             app = create_app(hub=hub)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(app, hub, log))
+            runner.run(serve(app, hub))
 
 
 if __name__ == "__main__":

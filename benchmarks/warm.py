@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import llm_mcp_hub_claude
-from llm_mcp_hub_claude.command import worker_spec
-from llm_mcp_hub_claude.credentials import Login
-from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
+import llm_mcp_hub_claude
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from llm_mcp_hub.workers.spawn import Spawned, spawn
+from llm_mcp_hub_claude.command import worker_spec
+from llm_mcp_hub_claude.credentials import Login
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
 MODEL = "sonnet"
 EXCHANGES = 20
@@ -35,7 +35,9 @@ EXCHANGES = 20
 def line(text: str) -> bytes:
     """A user's message in the tool's own protocol."""
     message = {"role": "user", "content": text}
-    return json.dumps({"type": "user", "message": message, "client_composed": True}).encode() + b"\n"
+    return (
+        json.dumps({"type": "user", "message": message, "client_composed": True}).encode() + b"\n"
+    )
 
 
 def read_answer(stdout: Any) -> float:
@@ -136,7 +138,8 @@ def main() -> None:
         token.write_text("sk-ant-oat01-test-benchmark\n")
         token.chmod(0o600)
         environment = {"ANTHROPIC_BASE_URL": vendor.url}
-        spec = worker_spec(executable, Login(token, is_token=True), environment, Deadlines())
+        login = Login(token, is_token=True)
+        spec = worker_spec(executable, login, Path(folder), environment, Deadlines())
         settings = {
             "executable": executable,
             "oauth_token_file": str(token),

@@ -218,7 +218,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 def test_an_import_that_points_the_wrong_way_is_found(
     tmp_path: Path, file: str, text: str, problem: str
 ) -> None:
-    tree = {name: "" for name in ("__init__.py", "errors.py", "app.py", "domain/b.py")}
+    tree = dict.fromkeys(("__init__.py", "errors.py", "app.py", "domain/b.py"), "")
     tree |= {f"{part}/__init__.py": "" for part in ("providers", "state", "api", "mcp", "workers")}
     found = problems_of_direction(write(tmp_path, tree | {file: text}))
     assert len(found) == 1

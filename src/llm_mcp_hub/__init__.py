@@ -4,6 +4,7 @@ The public surface is `create_app`, `HubPlugin` and `HubConfig`; plugin authors 
 `hookimpl` and the modules named in `docs/plugins`.
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use, so that a plugin does not pay for Litestar."""
-    from importlib import import_module
-
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

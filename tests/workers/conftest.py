@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -21,18 +20,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return ("asyncio", {"use_uvloop": request.param})
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110  # a process outside sets no event
-            await asyncio.sleep(0.002)
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
-    """Waits for a condition outside of the event loop's knowledge."""
-    return wait_until
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[..., WorkerSpec]:
     """Makes a worker spec from the text of a Python program."""
@@ -45,79 +32,9 @@ def program(tmp_path: Path) -> Callable[..., WorkerSpec]:
     return make
 
 
-def is_running(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-@pytest.fixture
-def running() -> Callable[[int], bool]:
-    """Tells whether a process runs; one that nobody has reaped does not."""
-    return is_running
-
-
-def children() -> set[int]:
-    """Every child of this process, zombies included."""
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        found.update(map(int, (task / "children").read_text().split()))
-    return found
-
-
-def pipes() -> list[str]:
-    """Open pipes and process descriptors."""
-    found = []
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except OSError:
-            continue
-        if target.startswith(("pipe:", "anon_inode:[pidfd]")):
-            found.append(target)
-    return sorted(found)
-
-
-class Remains:
-    """What child processes may leave behind, before and after."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.before = self.now()
-
-    def now(self) -> tuple[set[int], list[str], list[str]]:
-        return children(), pipes(), sorted(path.name for path in self.directory.iterdir())
-
-    def check(self) -> None:
-        assert self.now() == self.before
-
-
-@pytest.fixture
-async def running_loop(anyio_backend: object) -> AsyncIterator[None]:
-    """Has the event loop make its own pipes before any are counted."""
-    await asyncio.sleep(0)
-    yield  # noqa: PT022  # a generator keeps the loop until the test has ended
-
-
-@pytest.fixture
-def remains(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Remains:
-    """Remembers children, pipes and temporary files; `check` finds any that are new."""
-    if "anyio_backend" in request.fixturenames:
-        request.getfixturevalue("running_loop")
-    directory = tmp_path_factory.mktemp("private")
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    return Remains(directory)
-
-
 @pytest.fixture
 async def start(
-    remains: Remains, anyio_backend: object
+    remains: Any, anyio_backend: object
 ) -> AsyncIterator[Callable[[WorkerSpec], Awaitable[Worker]]]:
     """Starts workers, closes them after the test, and checks that nothing is left of them."""
     started: list[Worker] = []

@@ -159,10 +159,11 @@ def test_a_turn_in_which_nothing_is_said_is_refused(make_provider: MakeProvider)
 def test_a_token_is_handed_over_as_an_open_file_and_a_login_as_its_directory(
     tmp_path: Path,
 ) -> None:
-    spec = worker_spec("claude", Login(tmp_path / "t", is_token=True), {}, Deadlines())
+    own = tmp_path / "own"
+    spec = worker_spec("claude", Login(tmp_path / "t", is_token=True), own, {}, Deadlines())
     assert spec.files == (("CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR", str(tmp_path / "t")),)
-    assert dict(spec.environment)["CLAUDE_CONFIG_DIR"] == "{home}/config"
-    spec = worker_spec("claude", Login(tmp_path), {}, Deadlines(first_chunk=400))
+    assert dict(spec.environment)["CLAUDE_CONFIG_DIR"] == str(own / "state")
+    spec = worker_spec("claude", Login(tmp_path), own, {}, Deadlines(first_chunk=400))
     assert spec.files == ()
     assert dict(spec.environment)["CLAUDE_CONFIG_DIR"] == str(tmp_path)
     assert dict(spec.environment)["API_TIMEOUT_MS"] == "401000"

@@ -5,7 +5,7 @@ than the limit is refused instead of collected; the cost is linear in the input.
 """
 
 
-class LineTooLong(Exception):  # noqa: N818  # named like the hub's other errors
+class LineTooLong(Exception):  # named like the hub's other errors
     """A line exceeded the limit.
 
     Attributes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llm_mcp_hub.errors import ProviderUnavailable
 from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub.workers.spec import HOME, TMP, WorkerSpec
+from llm_mcp_hub.workers.spec import TMP, WorkerSpec
 from llm_mcp_hub_claude.credentials import Login
 from llm_mcp_hub_claude.settings import ClaudeSettings
 
@@ -53,6 +53,8 @@ ENVIRONMENT = {
 }
 
 API_TIMEOUT_SECONDS = 300.0
+STATE_DIRECTORY = "state"
+"""Below the provider's directory: what Claude Code itself keeps when the login is a token."""
 TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"  # noqa: S105  # a variable's name
 
 
@@ -90,13 +92,18 @@ def find_executable(
 
 
 def worker_spec(
-    executable: str, login: Login, settings: Mapping[str, str], deadlines: Deadlines
+    executable: str,
+    login: Login,
+    data_dir: Path,
+    settings: Mapping[str, str],
+    deadlines: Deadlines,
 ) -> WorkerSpec:
     """The spec of a worker.
 
     Args:
         executable: The program.
         login: Where the login is.
+        data_dir: The provider's own directory.
         settings: The checked `environment` of the settings.
         deadlines: The hub's own, which are to pass before the tool's.
     """
@@ -104,7 +111,9 @@ def worker_spec(
     environment = {**ENVIRONMENT, **settings, "API_TIMEOUT_MS": str(int(timeout * 1000))}
     files: tuple[tuple[str, str], ...] = ()
     if login.is_token:
-        environment["CLAUDE_CONFIG_DIR"] = f"{HOME}/config"
+        # One directory for all workers: Claude Code keeps nothing of a conversation there, but
+        # the number by which the vendor knows this device, which should not change every time.
+        environment["CLAUDE_CONFIG_DIR"] = str((data_dir / STATE_DIRECTORY).absolute())
         files = ((TOKEN_DESCRIPTOR, str(login.path.absolute())),)
     else:
         # The directory itself and not a copy: Claude Code renews the login in place, and a login

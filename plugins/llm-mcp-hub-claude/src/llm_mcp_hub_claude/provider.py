@@ -62,7 +62,9 @@ class ClaudeProvider(CliProvider):
         status = credential_status(login, time.time())
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
             raise LoginRequired(f"{status.message} {status.remedy}")
-        return command.worker_spec(executable, login, settings.environment, settings.deadlines)
+        return command.worker_spec(
+            executable, login, self._data_dir, settings.environment, settings.deadlines
+        )
 
     def new_dialect(self) -> ClaudeDialect:
         """A dialect for a fresh worker."""
