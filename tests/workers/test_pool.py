@@ -140,15 +140,27 @@ async def test_a_parked_member_comes_back_under_its_key_alone() -> None:
     await pool.aclose()
 
 
-async def test_a_key_is_held_once_by_the_member_parked_last() -> None:
-    starter = Starter()
-    pool = make(starter)
+async def test_conversations_that_say_the_same_each_keep_a_member() -> None:
+    pool = make(Starter(), max_workers=3)
     one, other = await claim(pool), await claim(pool)
     one.park("a")
     other.park("a")
     await settle()
-    assert one.member.closed == 1
-    assert (await claim(pool, "a")).member is other.member
+    assert pool.figures.parked == 2
+    taken = {(await claim(pool, "a")).member for _ in range(2)}
+    assert taken == {one.member, other.member}
+    assert not (await claim(pool, "a")).continued
+    await pool.aclose()
+
+
+async def test_a_full_pool_gives_up_the_oldest_parked_member_to_have_a_spare_ready() -> None:
+    pool = make(Starter(), min_spare=1, max_workers=2)
+    for key in ("old", "new"):
+        lease = await claim(pool)
+        lease.park(key)
+        await settle()
+    assert (pool.figures.parked, pool.figures.blank) == (1, 1)
+    assert (await claim(pool, "new")).continued
     await pool.aclose()
 
 

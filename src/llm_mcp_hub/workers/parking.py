@@ -1,9 +1,8 @@
 """Members that have been used, each kept for the one who may go on with it."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class Member(Protocol):
@@ -26,8 +25,16 @@ class Member(Protocol):
 M = TypeVar("M", bound=Member)
 
 
+class _Place(NamedTuple):
+    key: Hashable
+    timer: asyncio.TimerHandle
+
+
 class Parking(Generic[M]):
     """Members by key, the longest parked first to go.
+
+    Several may be kept under one key: they are in the same state, so any of them will do. That
+    happens whenever one principal begins many conversations with the same words.
 
     Args:
         seconds: How long a member is kept.
@@ -37,22 +44,23 @@ class Parking(Generic[M]):
     def __init__(self, seconds: float, retire: Callable[[M], None]) -> None:
         self._seconds = seconds
         self._retire = retire
-        self._members: OrderedDict[Hashable, tuple[M, asyncio.TimerHandle]] = OrderedDict()
+        self._places: dict[M, _Place] = {}
+        self._by_key: dict[Hashable, list[M]] = {}
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._places)
 
     def put(self, key: Hashable, member: M) -> None:
-        """Keep a member; one that is kept under the same key gives way to it."""
-        self._evict(key)
-        timer = asyncio.get_running_loop().call_later(self._seconds, self._evict, key)
-        self._members[key] = (member, timer)
+        """Keep a member."""
+        timer = asyncio.get_running_loop().call_later(self._seconds, self._evict, member)
+        self._places[member] = _Place(key, timer)
+        self._by_key.setdefault(key, []).append(member)
 
     def take(self, key: Hashable) -> M | None:
-        """The living member under `key`, no longer kept."""
-        if key in self._members:
-            member, timer = self._members.pop(key)
-            timer.cancel()
+        """A living member under `key`, no longer kept."""
+        while key in self._by_key:
+            member = self._by_key[key][-1]
+            self._leave(member)
             if member.alive:
                 return member
             self._retire(member)
@@ -60,21 +68,27 @@ class Parking(Generic[M]):
 
     def evict_oldest(self) -> None:
         """Give up the member that has been kept longest."""
-        if self._members:
-            self._evict(next(iter(self._members)))
+        if self._places:
+            self._evict(next(iter(self._places)))
 
     def evict_dead(self) -> None:
         """Give up members that can no longer be used."""
-        for key in [key for key, (member, _) in self._members.items() if not member.alive]:
-            self._evict(key)
+        for member in [member for member in self._places if not member.alive]:
+            self._evict(member)
 
     def clear(self) -> None:
         """Give up all."""
-        for key in list(self._members):
-            self._evict(key)
+        for member in list(self._places):
+            self._evict(member)
 
-    def _evict(self, key: Hashable) -> None:
-        if key in self._members:
-            member, timer = self._members.pop(key)
-            timer.cancel()
-            self._retire(member)
+    def _leave(self, member: M) -> None:
+        key, timer = self._places.pop(member)
+        timer.cancel()
+        same = self._by_key[key]
+        same.remove(member)
+        if not same:
+            del self._by_key[key]
+
+    def _evict(self, member: M) -> None:
+        self._leave(member)
+        self._retire(member)

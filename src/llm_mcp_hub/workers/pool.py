@@ -1,10 +1,10 @@
 """A bounded set of interchangeable members, each claimed by one conversation.
 
 Guarantees: a member that has been claimed is never handed to anyone but the holder of the key it
-was parked under, and a key is held once; there are never more than `max_workers` members, starting
-and ending ones included; those who wait are served in order, are at most `max_queue`, and wait at
-most `queue_seconds`; a start that fails fails at most one waiter, not the pool; after `aclose` no
-member is left, claimed ones included.
+was parked under, where members under one key are in the same state; there are never more than
+`max_workers` members, starting and ending ones included; those who wait are served in order, are
+at most `max_queue`, and wait at most `queue_seconds`; a start that fails fails at most one waiter,
+not the pool; after `aclose` no member is left, claimed ones included.
 
 The pool does not know what its members are: it is given a function that starts one, ready to use.
 """
