@@ -5,7 +5,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
@@ -23,6 +22,9 @@ class Records:
     def hub_turn_finished(self, turn: TurnRecord) -> None:
         self.turns.append(turn)
 
+    def of(self, session: str) -> list[Outcome]:
+        return [turn.outcome for turn in self.turns if turn.session_id == session]
+
 
 @pytest.fixture(scope="module")
 def records():
@@ -34,11 +36,6 @@ def hub(records, scripted):
     plugins = [("records", records), ("scripted", scripted)]
     with create_test_hub(word_seconds=0.01, plugins=plugins) as served:
         yield served
-
-
-@pytest.fixture(autouse=True)
-def _forget(records):
-    records.turns.clear()
 
 
 class Raw:
@@ -75,52 +72,51 @@ def echo(hub):
     return hub.hub.registry.get("echo")
 
 
-def check_nothing_is_left(hub, http, until):
+def check_nothing_is_left(hub, http, until, session):
     until(lambda: echo(hub).status().pool.claimed == 0, "no worker is in use")
-    assert http.get("/v1/sessions/left").status_code == 404
+    assert http.get(f"/v1/sessions/{session}").status_code == 404
     answer = http.post(
         "/v1/chat/completions",
         json={"model": "echo/echo", "messages": [{"role": "user", "content": "free"}]},
-        headers={"x-session-id": "left"},
+        headers={"x-session-id": session},
     )
     assert answer.status_code == 200
-    assert http.delete("/v1/sessions/left").status_code == 204
 
 
 def test_a_client_that_leaves_a_stream_ends_its_turn(hub, http, until, records):
-    raw = Raw(hub, messages=long(), stream=True)
+    raw = Raw(hub, "stream", messages=long(), stream=True)
     raw.receive_until(4)
     raw.leave()
-    until(lambda: records.turns, "the turn has ended")
+    until(lambda: records.of("stream"), "the turn has ended")
 
-    assert [turn.outcome for turn in records.turns] == [Outcome.CANCELLED]
-    check_nothing_is_left(hub, http, until)
+    assert records.of("stream") == [Outcome.CANCELLED]
+    check_nothing_is_left(hub, http, until, "stream")
 
 
 def test_a_client_that_leaves_before_a_whole_answer_ends_its_turn(hub, http, until, records):
-    raw = Raw(hub, messages=long())
+    until(lambda: echo(hub).status().pool.claimed == 0, "no turn runs")
+    raw = Raw(hub, "whole", messages=long())
     until(lambda: echo(hub).status().pool.claimed == 1, "the turn runs")
     raw.leave()
-    until(lambda: records.turns, "the turn has ended")
+    until(lambda: records.of("whole"), "the turn has ended")
 
-    assert [turn.outcome for turn in records.turns] == [Outcome.CANCELLED]
-    check_nothing_is_left(hub, http, until)
+    assert records.of("whole") == [Outcome.CANCELLED]
+    check_nothing_is_left(hub, http, until, "whole")
 
 
 def test_a_silent_turn_is_ended_too(hub, until, records, scripted):
+    order = [{"role": "user", "content": "wait"}]
     for stream in (True, False):
-        raw = Raw(
-            hub, model="scripted/one", messages=[{"role": "user", "content": "wait"}], stream=stream
-        )
+        raw = Raw(hub, "silent", model="scripted/one", messages=order, stream=stream)
         until(lambda: scripted.running == 1)
         raw.leave()
         until(lambda: scripted.running == 0)
-    until(lambda: len(records.turns) == 2)
+    until(lambda: len(records.of("silent")) == 2)
 
-    assert {turn.outcome for turn in records.turns} == {Outcome.CANCELLED}
+    assert set(records.of("silent")) == {Outcome.CANCELLED}
 
 
-def test_many_who_leave_at_once_leave_nothing(hub, http, until, records):
+def test_many_who_leave_at_once_leave_nothing(hub, http, until):
     def come_and_go(number: int) -> None:
         raw = Raw(hub, f"left-{number}", messages=long(), stream=bool(number % 2))
         if number % 4 == 1:
@@ -130,8 +126,7 @@ def test_many_who_leave_at_once_leave_nothing(hub, http, until, records):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(come_and_go, range(24)))
 
-    check_nothing_is_left(hub, http, until)
-    assert {turn.outcome for turn in records.turns} <= {Outcome.CANCELLED, Outcome.DONE}
+    check_nothing_is_left(hub, http, until, "left-1")
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(hub, http, until):
@@ -142,21 +137,21 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(hub, htt
             + b"\r\nContent-Length: 1000\r\n\r\n{"
         )
 
-    check_nothing_is_left(hub, http, until)
+    check_nothing_is_left(hub, http, until, "body")
 
 
 def test_a_slow_reader_gets_everything(hub, until, records):
     text = "x" * 8_000_000
     raw = Raw(
         hub,
-        "none",
+        "slow",
         model="scripted/one",
         messages=[{"role": "user", "content": f"say {text}"}],
         stream=True,
     )
     raw.receive_until(1)
     # More than fits into the buffers between here and there, so the hub has to wait.
-    assert records.turns == []
+    assert records.of("slow") == []
     received = bytearray(raw.received)
     while not received.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"):
         data = raw.socket.recv(1 << 16)
@@ -165,35 +160,49 @@ def test_a_slow_reader_gets_everything(hub, until, records):
     raw.leave()
 
     assert received.count(b"x") >= len(text)
-    until(lambda: [turn.outcome for turn in records.turns] == [Outcome.DONE])
+    until(lambda: records.of("slow") == [Outcome.DONE])
 
 
-def test_a_turn_is_told_once_however_it_ended(hub, http, records, until):
-    def ask(order: str, **fields) -> httpx.Response:
-        message = {"role": "user", "content": order}
-        body = {"model": "scripted/one", "messages": [message], **fields}
-        return http.post("/v1/chat/completions", json=body)
+def test_a_turn_is_told_once_however_it_ended(http, records, until):
+    def ask(number: int, order: str, **fields) -> None:
+        body = {"model": "scripted/one", "messages": [{"role": "user", "content": order}], **fields}
+        session = f"told-{number}"
+        http.post("/v1/chat/completions", json=body, headers={"x-session-id": session})
+        until(lambda: records.of(session))
 
-    ask("say hello")
-    ask("say hello", stream=True)
-    ask("fail WorkerDied")
-    ask("cut", stream=True)
-    until(lambda: len(records.turns) >= 4)
+    ask(1, "say hello")
+    ask(2, "say hello", stream=True)
+    ask(3, "fail WorkerDied")
+    ask(4, "cut", stream=True)
 
-    assert [(turn.outcome, turn.error_code) for turn in records.turns] == [
+    told = [turn for turn in records.turns if turn.session_id in {f"told-{n}" for n in range(9)}]
+    assert [(turn.outcome, turn.error_code) for turn in told] == [
         (Outcome.DONE, None),
         (Outcome.DONE, None),
         (Outcome.FAILED, "worker_died"),
         (Outcome.FAILED, "provider_stream_cut"),
     ]
-    assert len({turn.turn_id for turn in records.turns}) == 4
+    assert len({turn.turn_id for turn in told}) == 4
 
 
-def test_a_hub_stops_while_turns_run(scripted, until):
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_hub_stops_while_turns_run(scripted, until, monkeypatch, leaves):
+    monkeypatch.setattr("llm_mcp_hub.testing.hub.GRACE_SECONDS", 1)
+    order = [{"role": "user", "content": "wait"}]
+    before = scripted.running
     with create_test_hub(plugins=[("scripted", scripted)]) as hub:
-        raw = Raw(
-            hub, model="scripted/one", messages=[{"role": "user", "content": "wait"}], stream=True
-        )
-        until(lambda: scripted.running == 1)
-        raw.leave()
-    until(lambda: scripted.running == 0)
+        raw = Raw(hub, model="scripted/one", messages=order, stream=True)
+        until(lambda: scripted.running == before + 1)
+        if leaves:
+            raw.leave()
+    raw.leave()
+    until(lambda: scripted.running == before)
+
+
+def test_a_hub_stops_though_a_client_does_not_read(scripted, monkeypatch):
+    monkeypatch.setattr("llm_mcp_hub.testing.hub.GRACE_SECONDS", 1)
+    order = [{"role": "user", "content": "say " + "x" * 8_000_000}]
+    with create_test_hub(plugins=[("scripted", scripted)]) as hub:
+        raw = Raw(hub, model="scripted/one", messages=order, stream=True)
+        raw.receive_until(1)
+    raw.leave()

@@ -17,7 +17,13 @@ import structlog
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderState, ProviderStatus, QuotaWindow
-from llm_mcp_hub.errors import Draining, HubError, InternalError, LoginRequired
+from llm_mcp_hub.errors import (
+    Draining,
+    HubError,
+    InternalError,
+    LoginRequired,
+    ProviderUnavailable,
+)
 from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.dialect import Dialect, Event, QuotaSeen, Ready
@@ -198,6 +204,10 @@ class CliProvider(ABC):
 
     def _start_failed(self, error: HubError) -> None:
         log.warning("worker.start_failed", provider=self.name, code=error.code, detail=error.detail)
+        if isinstance(error, LoginRequired | ProviderUnavailable):
+            # No single worker's misfortune: the program or its login is gone.
+            self._tested_at = time.monotonic()
+            self._set_failure(error)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, QuotaSeen):

@@ -1,7 +1,8 @@
 """A worker with its dialect: the live conversation inside one child process.
 
 Guarantee: whatever the worker does (dies, garbles, floods, says nothing), each call ends with
-events or with a `HubError`, and after an error the conversation is no longer `alive`.
+events or with a `HubError`, and after an error the conversation is no longer `alive`; what the
+worker said before something that broke the protocol is not lost with it.
 """
 
 import asyncio
@@ -20,12 +21,13 @@ E = TypeVar("E", Ready, Inspected)
 class Conversation:
     """A member of a provider's pool. Blank until its first turn begins."""
 
-    __slots__ = ("_broken", "dialect", "worker")
+    __slots__ = ("_broken", "_error", "dialect", "worker")
 
     def __init__(self, worker: Worker, dialect: Dialect) -> None:
         self.worker = worker
         self.dialect = dialect
         self._broken = False
+        self._error: HubError | None = None
 
     @classmethod
     async def start(
@@ -83,18 +85,25 @@ class Conversation:
             WorkerDied: The worker ended.
             WorkerGarbled: Its output broke the protocol.
         """
-        lines = await self.worker.receive()
-        try:
-            events = self.dialect.receive(lines)
-        except HubError:
-            self._broken = True
-            raise
-        except Exception as error:
-            self._broken = True
-            raise WorkerGarbled(
-                "The provider's program wrote something the hub does not understand.",
-                detail=repr(error),
-            ) from error
+        if self._error is not None:
+            raise self._error
+        events: list[Event] = []
+        for line in await self.worker.receive():
+            try:
+                events += self.dialect.receive((line,))
+            except HubError as error:
+                self._error = error
+            except Exception as error:  # noqa: BLE001  # raised below as what it is to a caller
+                self._error = WorkerGarbled(
+                    "The provider's program wrote something the hub does not understand.",
+                    detail=repr(error),
+                )
+                self._error.__cause__ = error
+            if self._error is not None:
+                self._broken = True
+                if events:
+                    return events
+                raise self._error
         self.worker.send(self.dialect.data_to_send())
         return events
 

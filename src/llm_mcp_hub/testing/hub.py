@@ -216,6 +216,13 @@ class _Server(uvicorn.Server):
         if self.started:
             self._told.set_result(asyncio.get_running_loop())
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and drop the connections of clients that do not read what they were sent."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
