@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -47,7 +48,7 @@ class Figures(msgspec.Struct):
 
 
 class Server:
-    """A server process on the first core, its children on the second."""
+    """A server process on the first core; its children are on the last."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -60,11 +61,20 @@ class Server:
         self.port = int(port)
         os.sched_setaffinity(self.process.pid, {0})
 
-    def move_children(self) -> None:
-        """Keep the workers off the server's core."""
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                to_last_core(int(child))
+    def settle(self) -> None:
+        """Wait until no worker is being started or ended beside what is measured."""
+        if self.token == "none":  # the bare handler has no workers
+            return
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/providers/echo",
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        while True:
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                pool = json.load(reply)["pool"]
+            if pool["blank"] > 0 and not pool["starting"]:
+                return
+            time.sleep(0.01)
 
     def cpu_seconds(self) -> float:
         """CPU time the server itself has used."""
@@ -122,7 +132,7 @@ async def measure(
         sessions = [f"{clients}-{streamed}-{number}-{index}" for index in range(clients)]
         pairs = list(zip(callers, sessions, strict=True))
         await asyncio.gather(*(first(*pair) for pair in pairs))
-        server.move_children()
+        server.settle()
         cpu -= server.cpu_seconds()
         spent -= time.perf_counter()
         chunks += sum(await asyncio.gather(*(rest(*pair) for pair in pairs)))

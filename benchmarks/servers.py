@@ -6,6 +6,7 @@ parses the same request and answers with the same bytes, and nothing else.
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.log import configure_logging
+from llm_mcp_hub.workers.spawn import SPAWNER
 
 WORDS = [f" word{number}" for number in range(20)]
 CHUNKS = [*map(TextChunk, WORDS), FinishChunk(FinishReason.STOP, Usage(20, 0, 20))]
@@ -48,8 +50,16 @@ async def bare(data: ChatCompletionRequest) -> Any:
 async def serve(app: Litestar, hub: Hub | None) -> None:
     """Serve on a free port; print the port and a token when ready."""
     config = uvicorn.Config(
-        app, port=0, loop="none", http="httptools", access_log=False, log_config=None
+        app,
+        port=0,
+        loop="none",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
     )
+    # Children inherit the core of the thread that starts them: not the server's.
+    SPAWNER.submit(os.sched_setaffinity, 0, {(os.cpu_count() or 1) - 1}).result()
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

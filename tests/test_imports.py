@@ -15,7 +15,7 @@ MAX_LINES = 300
 REASON = re.compile(r"over 300 lines because", re.IGNORECASE)
 
 ORDER = (
-    {"domain", "errors"},
+    {"domain", "errors", "within"},
     {"workers", "hookspecs"},
     {"config"},
     {"log"},
@@ -31,7 +31,9 @@ ORDER = (
 NARROWER = {
     "domain": frozenset[str](),
     "errors": frozenset[str](),
-    "workers": frozenset({"errors", "domain.status"}),
+    "within": frozenset[str](),
+    "within": frozenset[str](),
+    "workers": frozenset({"errors", "within", "domain.status"}),
 }
 """Parts that may import less than their line allows."""
 

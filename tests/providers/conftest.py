@@ -38,6 +38,8 @@ for line in sys.stdin.buffer:
                 os.write(1, b"garbage\\n")
             elif step == "flood":
                 while True: say("text", "more")
+            elif step[0] == "together":
+                os.write(1, b"".join(json.dumps(words).encode() + b"\\n" for words in step[1:]))
             elif step == "state":
                 say("text", json.dumps([os.getpid(), *rest[1:]]))
             else:

@@ -165,6 +165,7 @@ async def test_a_refused_login_shows_until_a_turn_succeeds(
     provider = provide(min_spare=1, max_workers=4)
     pid = (await turn(provider, request_for(STATE), read_all))[0]
     assert provider._verified_at
+    provider._tested_at = float("-inf")
     with pytest.raises(LoginRequired):
         await turn(provider, request_for('[["login"]]'), read_all)
     assert provider.status().state is ProviderState.UNAVAILABLE
@@ -277,14 +278,61 @@ async def test_a_turn_that_fails_raises_after_its_chunks_and_its_worker_is_not_k
 ) -> None:
     provider = provide()
     stream = await provider.open_turn(request_for(steps))
-    worker = stream._lease.member.worker
+    conversation = stream._lease.member
     chunks: list[Any] = []
     with pytest.raises(kind):
         await collect(stream, chunks)
+    assert conversation.alive == (kind is LoginRequired)
     assert chunks == [TextChunk("a")]
     await stream.aclose()
-    await until(worker.exited.done)
+    await until(conversation.worker.exited.done)
     assert provider.status().pool.parked == provider.status().pool.claimed == 0
+
+
+async def test_a_parked_worker_that_dies_after_it_has_spoken_is_not_replaced(
+    provide: Provide, request_for: Request, read_all: Read
+) -> None:
+    provider = provide()
+    first = '[["text","a"],["finish","stop"]]'
+    stream = await provider.open_turn(request_for(first))
+    await read_all(stream)
+    await stream.aclose()
+    started = provider.started
+    stream = await provider.open_turn(request_for(first, "a", '[["text","b"],"die"]'))
+    assert stream._lease.continued
+    chunks, error = await read_all(stream)
+    await stream.aclose()
+    assert chunks == [TextChunk("b")]
+    assert isinstance(error, WorkerDied)
+    assert provider.started == started
+
+
+async def test_a_worker_that_fails_right_after_the_last_chunk_is_not_kept(
+    provide: Provide, request_for: Request, read_all: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = provide()
+    monkeypatch.setattr(provider, "_turn_ended", lambda _: None)  # it alone would end the worker
+    steps = '[["together",["text","a"],["finish","stop"],["login"]]]'
+    stream = await provider.open_turn(request_for(steps))
+    chunks, error = await read_all(stream)
+    await stream.aclose()
+    assert len(chunks) == 2
+    assert isinstance(error, LoginRequired)
+    assert provider.status().pool.parked == 0
+
+
+async def test_a_turn_given_up_says_nothing_about_the_login(
+    provide: Provide, request_for: Request, read_all: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = provide()
+    ended: list[object] = []
+    monkeypatch.setattr(provider, "_turn_ended", ended.append)
+    stream = await provider.open_turn(request_for('["hang"]'))
+    reading = asyncio.create_task(read_all(stream))
+    await asyncio.sleep(0)
+    await stream.aclose()
+    assert isinstance((await reading)[1], WorkerDied)
+    assert ended == []
 
 
 async def collect(stream: Any, chunks: list[Any]) -> None:
@@ -372,3 +420,31 @@ async def test_closing_is_bounded_with_turns_starts_and_waiters_under_way(
     assert isinstance(waiting.exception(), Draining)
     remains.check()
     await busy.aclose()
+
+
+async def test_a_turn_given_up_while_its_worker_is_replaced_takes_no_other(
+    provide: Provide, request_for: Request, read_all: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = provide()
+    first = '[["text","a"],["finish","stop"]]'
+    stream = await provider.open_turn(request_for(first))
+    await read_all(stream)
+    await stream.aclose()
+    stream = await provider.open_turn(request_for(first, "a", '["die"]'))
+    claim, asked, gate = provider._pool.claim, asyncio.Event(), asyncio.Event()
+
+    async def slow_claim(key: object) -> object:
+        asked.set()
+        await gate.wait()
+        return await claim(key)
+
+    monkeypatch.setattr(provider._pool, "claim", slow_claim)
+    reading = asyncio.create_task(read_all(stream))
+    async with asyncio.timeout(20):
+        await asked.wait()
+        await stream.aclose()
+        gate.set()
+        chunks, error = await reading
+    assert chunks == []
+    assert isinstance(error, WorkerDied)
+    assert provider.status().pool.claimed == 0

@@ -181,7 +181,9 @@ async def test_a_process_killed_between_turns_is_replaced_unnoticed(
     assert error is None
     assert chunks[0] == TextChunk("two")
     assert pid_of(second) != pid
+    assert provider.status().pool.claimed == 1
     await second.aclose()
+    assert provider.status().pool.claimed == 0
 
 
 async def test_a_process_killed_in_mid_turn_fails_the_turn_after_the_chunks_that_came(

@@ -202,6 +202,33 @@ async def test_the_longest_parked_member_makes_room_for_one_who_waits() -> None:
     await pool.aclose()
 
 
+async def test_the_longest_parked_member_makes_room_for_a_spare() -> None:
+    pool = make(Starter(), min_spare=1, max_workers=4)
+    parked = [await claim(pool) for _ in range(3)]
+    for number, lease in enumerate(parked):
+        lease.park(number)
+    await settle()
+    assert (pool.figures.parked, pool.figures.blank) == (3, 1)
+    await claim(pool)
+    await settle()
+    assert (pool.figures.parked, pool.figures.blank) == (2, 1)
+    assert [lease.member.closed for lease in parked] == [1, 0, 0]
+    await pool.aclose()
+
+
+async def test_spares_never_push_out_more_than_half_of_the_members() -> None:
+    pool = make(Starter(), min_spare=9, max_workers=4)
+    leases = [await claim(pool) for _ in range(4)]
+    for number, lease in enumerate(leases):
+        lease.park(number)
+    pool.warm()
+    await settle()
+    pool.warm()
+    await settle()
+    assert (pool.figures.parked, pool.figures.blank) == (2, 2)
+    await pool.aclose()
+
+
 async def test_a_member_parked_while_others_wait_makes_room_for_them() -> None:
     starter = Starter()
     pool = make(starter, max_workers=1)

@@ -1,10 +1,9 @@
 """Reading a request body: bounded in size and in time."""
 
-import asyncio
-
 from litestar.types import Receive, Scope
 
 from llm_mcp_hub.errors import InvalidRequest, RequestTooLarge
+from llm_mcp_hub.within import within
 
 BODY_SECONDS = 60.0
 """How long a client may take to send a body."""
@@ -28,7 +27,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with within(BODY_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":

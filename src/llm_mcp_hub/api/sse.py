@@ -12,6 +12,7 @@ import asyncio
 from litestar.types import HTTPSendMessage, Send
 
 from llm_mcp_hub.api.body import ClientGone
+from llm_mcp_hub.within import within
 
 HOLD_SECONDS = 10.0
 HEARTBEAT_SECONDS = 15.0
@@ -79,8 +80,9 @@ class EventStream:
         if self._beating is not None:
             await self._beating
         if not self._started:
-            await self._start()
-        await self._put({"type": "http.response.body", "body": data, "more_body": False})
+            await self._put(self._head(), _body(data, more=False))
+        else:
+            await self._put(_body(data, more=False))
 
     def stop(self) -> None:
         """No more heartbeats."""
@@ -88,30 +90,30 @@ class EventStream:
 
     async def _write(self, data: bytes) -> None:
         if not self._started:
-            await self._start()
-        await self._put({"type": "http.response.body", "body": data, "more_body": True})
+            await self._put(self._head(), _body(data, more=True))
+        else:
+            await self._put(_body(data, more=True))
 
-    async def _put(self, message: HTTPSendMessage) -> None:
+    async def _put(self, *messages: HTTPSendMessage) -> None:
         try:
-            async with asyncio.timeout(STALL_SECONDS):
-                await self._send(message)
+            with within(STALL_SECONDS):
+                for message in messages:
+                    await self._send(message)
         except TimeoutError:
             raise ClientGone from None
 
-    async def _start(self) -> None:
+    def _head(self) -> HTTPSendMessage:
         self._started = True
-        await self._put(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [
-                    (b"content-type", b"text/event-stream; charset=utf-8"),
-                    (b"cache-control", b"no-cache"),
-                    (b"x-accel-buffering", b"no"),
-                    *self._headers,
-                ],
-            }
-        )
+        return {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", b"text/event-stream; charset=utf-8"),
+                (b"cache-control", b"no-cache"),
+                (b"x-accel-buffering", b"no"),
+                *self._headers,
+            ],
+        }
 
     def _heartbeat(self) -> None:
         limit = HEARTBEAT_SECONDS if self.started else HOLD_SECONDS
@@ -122,3 +124,7 @@ class EventStream:
                 self._quiet_since = self._loop.time()
             left = HEARTBEAT_SECONDS
         self._beat = self._loop.call_later(left, self._heartbeat)
+
+
+def _body(data: bytes, *, more: bool) -> HTTPSendMessage:
+    return {"type": "http.response.body", "body": data, "more_body": more}

@@ -18,7 +18,6 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderState, ProviderStatus, QuotaWindow
 from llm_mcp_hub.errors import (
-    Draining,
     HubError,
     InternalError,
     LoginRequired,
@@ -150,8 +149,6 @@ class CliProvider(ABC):
         if (testing or stale) and not self._closed:
             # Not awaited itself: `aclose` cancels it, and that is no cancellation of the caller.
             await asyncio.wait([self._test()])
-        if self._closed:
-            raise Draining("The hub is shutting down; send the request to it again later.")
         if self._failure is not None:
             raise self._failure.again()
 

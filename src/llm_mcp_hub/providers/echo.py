@@ -15,7 +15,7 @@ from msgspec import Struct
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.errors import WorkerGarbled
+from llm_mcp_hub.errors import UnknownModel, WorkerGarbled
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.cli import CliProvider
@@ -24,6 +24,7 @@ from llm_mcp_hub.providers.dialect import Event, Inspected, Ready
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
 
+MODEL = ModelCard("echo", "Echo")
 WORKER = Path(__file__).with_name("echo_worker.py")
 
 
@@ -96,7 +97,7 @@ class EchoDialect:
                 reason = FinishReason.LENGTH if line.cut else FinishReason.STOP
                 events.append(FinishChunk(reason, usage))
             elif line.text == "inspect":
-                events.append(Inspected((ModelCard("echo", "Echo"),)))
+                events.append(Inspected((MODEL,)))
             else:
                 events.append(Ready(None))
         return events
@@ -125,9 +126,16 @@ class EchoProvider(CliProvider):
         """A fresh one."""
         return EchoDialect()
 
+    def check_request(self, request: TurnRequest) -> None:
+        """Refuse any other name than its one model's."""
+        if request.model != MODEL.name:
+            raise UnknownModel(
+                f"The echo provider has one model, {self.name}/{MODEL.name}.", param="model"
+            )
+
     def fallback_models(self) -> tuple[ModelCard, ...]:
         """Its one model."""
-        return (ModelCard("echo", "Echo"),)
+        return (MODEL,)
 
 
 def _create(context: ProviderContext) -> EchoProvider:

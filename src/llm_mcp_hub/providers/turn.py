@@ -16,6 +16,7 @@ from llm_mcp_hub.errors import HubError, TurnTimeout, WorkerDied
 from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch, deadline_passed
 from llm_mcp_hub.providers.dialect import Event, QuotaSeen, TurnFailed
+from llm_mcp_hub.within import within
 from llm_mcp_hub.workers.pool import Lease, Pool
 
 _CHUNKS = (TextChunk, ReasoningChunk, FinishChunk)
@@ -106,7 +107,7 @@ class CliTurn:
 
     async def _begin(self, key: Hashable | None) -> None:
         try:
-            async with asyncio.timeout_at(self._total_due):
+            with within(self._total_due - asyncio.get_running_loop().time()):
                 lease = await self._pool.claim(key)
         except TimeoutError:
             raise deadline_passed("total") from None

@@ -28,6 +28,7 @@ from llm_mcp_hub.errors import (
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.state.base import SessionStore
+from llm_mcp_hub.within import within
 
 CLOSE_SECONDS = 10.0
 """How long a provider may take to end a stream, and the state store to take a lease back."""
@@ -158,7 +159,7 @@ class Turn:
 
     async def _close(self) -> None:
         try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+            with within(CLOSE_SECONDS):
                 await self._stream.aclose()
         except Exception:
             log.exception("turn.stream_close_failed", turn_id=self.turn_id)
