@@ -72,7 +72,7 @@ class Server:
         while True:
             with urllib.request.urlopen(request, timeout=10) as reply:
                 pool = json.load(reply)["pool"]
-            if pool["blank"] > 0 and not pool["starting"]:
+            if pool["blank"] > 0 and not pool["starting"] and not pool["ending"]:
                 return
             time.sleep(0.01)
 

@@ -32,7 +32,6 @@ NARROWER = {
     "domain": frozenset[str](),
     "errors": frozenset[str](),
     "within": frozenset[str](),
-    "within": frozenset[str](),
     "workers": frozenset({"errors", "within", "domain.status"}),
 }
 """Parts that may import less than their line allows."""

@@ -86,6 +86,6 @@ def test_a_login_is_expiring_before_it_is_expired(left: float, state: Credential
 
 
 def test_pool_figures_add_up() -> None:
-    one = PoolFigures(*range(1, 10))
+    one = PoolFigures(*range(1, 11))
     assert one + PoolFigures() == one
-    assert one + one == PoolFigures(*range(2, 20, 2))
+    assert one + one == PoolFigures(*range(2, 22, 2))

@@ -141,7 +141,9 @@ class ScriptedProvider(CliProvider):
         return (ModelCard("fallback"),)
 
 
-def make_request(*texts: str, max_tokens: int | None = None, principal: str = "p") -> TurnRequest:
+def make_request(
+    *texts: str, max_tokens: int | None = None, principal: str = "p", model: str = "echo"
+) -> TurnRequest:
     """A request whose texts are the user's and the assistant's in turn."""
     roles = ("user", "assistant")
     messages = [Message(roles[i % 2], (TextPart(text),)) for i, text in enumerate(texts)]
@@ -150,7 +152,7 @@ def make_request(*texts: str, max_tokens: int | None = None, principal: str = "p
     return TurnRequest(
         turn_id="turn-1",
         principal=principal,
-        model="m",
+        model=model,
         messages=tuple(messages),
         prior=prior,
         prior_digest=digests[prior - 1] if prior else transcript.EMPTY,

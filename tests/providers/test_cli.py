@@ -422,6 +422,21 @@ async def test_closing_is_bounded_with_turns_starts_and_waiters_under_way(
     await busy.aclose()
 
 
+async def test_what_a_worker_says_to_its_interruption_is_no_answer(
+    provide: Provide, request_for: Request, read_all: Read
+) -> None:
+    provider = provide()
+    stream = await provider.open_turn(request_for('["hang"]'))
+    reading = asyncio.create_task(read_all(stream))
+    await asyncio.sleep(0)
+    stream._lease.member.worker._take(b'["text","late"]\n["finish","stop"]\n')
+    await stream.aclose()
+    chunks, error = await reading
+    assert chunks == []
+    assert isinstance(error, WorkerDied)
+    assert provider._verified_at is None
+
+
 async def test_a_turn_given_up_while_its_worker_is_replaced_takes_no_other(
     provide: Provide, request_for: Request, read_all: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from llm_mcp_hub.errors import QueueTimeout, TurnTimeout
 from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch
 
 Request = Callable[..., TurnRequest]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 Read = Callable[..., Awaitable[tuple[list[Any], Exception | None]]]
 
 
@@ -127,21 +128,22 @@ def test_a_deadline_of_no_time_is_refused(name: str) -> None:
     [
         ({"first_chunk": 0.05}, '["hang"]', "first_chunk", 0),
         ({"idle": 0.05}, '[["text","a"],"hang"]', "idle", 1),
-        ({"total": 0.3}, '["flood"]', "total", 1),
+        ({"total": 0.1}, '["flood"]', "total", 1),
     ],
 )
 async def test_a_silent_or_endless_program_is_given_up(
     provide: Callable[..., Any],
     request_for: Request,
     read_all: Read,
+    until: Until,
     deadlines: dict[str, float],
     steps: str,
     name: str,
     said: int,
 ) -> None:
-    provider = provide(Deadlines(**deadlines))
+    provider = provide(Deadlines(**deadlines), min_spare=1)
     await provider.start()
-    await asyncio.wait([provider._testing])
+    await until(lambda: provider.status().pool.blank == 1)
     stream = await provider.open_turn(request_for(steps))
     worker = stream._lease.member.worker
     async with asyncio.timeout(20):
@@ -157,28 +159,28 @@ async def test_a_silent_or_endless_program_is_given_up(
 
 @pytest.mark.anyio
 async def test_a_slow_reader_does_not_make_the_program_late(
-    provide: Callable[..., Any], request_for: Request
+    provide: Callable[..., Any], request_for: Request, until: Until
 ) -> None:
-    provider = provide(Deadlines(idle=0.03))
+    provider = provide(Deadlines(idle=0.04))
     stream = await provider.open_turn(request_for('[["text","a"],["finish","stop"]]'))
-    chunks = [chunk async for chunk in slowly(stream)]
+    worker = stream._lease.member.worker
+    chunks: list[Any] = []
+    async for batch in stream:
+        chunks += batch
+        if len(chunks) == 1:
+            await until(lambda: bool(worker._lines))
+            await asyncio.sleep(0.1)
     assert len(chunks) == 2
     await stream.aclose()
-
-
-async def slowly(stream: Any) -> Any:
-    async for batch in stream:
-        await asyncio.sleep(0.08)
-        for chunk in batch:
-            yield chunk
 
 
 @pytest.mark.anyio
 async def test_waiting_for_a_worker_counts_for_the_total(
     provide: Callable[..., Any], request_for: Request
 ) -> None:
-    provider = provide(Deadlines(total=0.2), max_workers=1)
+    provider = provide(max_workers=1)
     busy = await provider.open_turn(request_for('["hang"]'))
+    provider._deadlines = Deadlines(total=0.05)
     before = time.monotonic()
     with pytest.raises(TurnTimeout, match="`total`"):
         await provider.open_turn(request_for('["hang"]'))

@@ -15,7 +15,7 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.status import ProviderState
-from llm_mcp_hub.errors import Draining, WorkerDied
+from llm_mcp_hub.errors import Draining, UnknownModel, WorkerDied
 from llm_mcp_hub.providers import echo, echo_worker
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.echo import EchoProvider, EchoSettings
@@ -63,6 +63,15 @@ def test_it_comes_only_where_it_is_asked_for(tmp_path: Path) -> None:
     assert not factory.automatic
     context = ProviderContext("mine", factory.settings(), tmp_path, {})
     assert factory.create(context).name == "mine"
+
+
+async def test_it_has_one_model(
+    make: Callable[..., EchoProvider], request_for: Request, remains: Any
+) -> None:
+    provider = make()
+    with pytest.raises(UnknownModel):
+        await provider.open_turn(request_for("hello", model="other"))
+    remains.check()
 
 
 @pytest.mark.parametrize("word_seconds", [0.0, 0.001])
@@ -192,7 +201,7 @@ async def test_a_process_killed_in_mid_turn_fails_the_turn_after_the_chunks_that
     provider = make(word_seconds=0.001)
     stream = await provider.open_turn(request_for("word " * 100_000))
     chunks = aiter(stream)
-    assert await anext(chunks) == [TextChunk("word")]
+    assert (await anext(chunks))[0] == TextChunk("word")
     os.kill(pid_of(stream), signal.SIGKILL)
     seen, error = await read_all(chunks)
     assert isinstance(error, WorkerDied)

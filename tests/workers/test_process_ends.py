@@ -64,8 +64,9 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_a_child_that_ends_with_its_input_is_not_signalled(
-    start: Start, program: Program
+    start: Start, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(process, "CLOSE_GRACE_SECONDS", 20.0)
     worker = await start(program("os.write(1, b'up\\n')\nsys.stdin.read()\nsys.exit(7)"))
     await first_line(worker)
     await worker.aclose()
@@ -74,8 +75,9 @@ async def test_a_child_that_ends_with_its_input_is_not_signalled(
 
 @pytest.mark.anyio
 async def test_a_child_that_ignores_the_end_of_input_may_clean_up_at_sigterm(
-    start: Start, program: Program
+    start: Start, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(process, "CLOSE_GRACE_SECONDS", 0.5)
     worker = await start(
         program(
             """
@@ -127,8 +129,13 @@ async def test_a_grandchild_that_holds_the_output_does_not_hold_up_the_end(
 
 @pytest.mark.anyio
 async def test_closing_kills_the_grandchildren_as_well(
-    start: Start, program: Program, until: Until, running: Running
+    start: Start,
+    program: Program,
+    until: Until,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(process, "CLOSE_GRACE_SECONDS", 20.0)
     text = WITH_GRANDCHILD.format(grandchild="signal.pause()") + "    sys.stdin.read()"
     worker = await start(program(text))
     pid = int(await first_line(worker))

@@ -69,6 +69,7 @@ class PoolFigures(Struct, frozen=True):
 
     blank: int = 0
     starting: int = 0
+    ending: int = 0
     claimed: int = 0
     parked: int = 0
     queued: int = 0

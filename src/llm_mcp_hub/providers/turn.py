@@ -138,13 +138,18 @@ class CliTurn:
         watch.waiting()
         try:
             events = await lease.member.receive()
-        except WorkerDied:
-            if self._closed or not (lease.continued and self._silent):
+        except HubError as error:
+            if self._closed:
+                raise _given_up() from error
+            if not (isinstance(error, WorkerDied) and lease.continued and self._silent):
                 raise
             self._drop()
             lease.discard()
             await self._begin(None)
             return []
+        if self._closed:
+            # What a worker says to an interrupt is not the end of its answer.
+            raise _given_up()
         self._silent = False
         chunks: list[Chunk] = []
         for event in events:

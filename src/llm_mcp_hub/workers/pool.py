@@ -65,6 +65,7 @@ class Pool(Generic[M]):
         return PoolFigures(
             blank=len(self._blanks),
             starting=self._starting,
+            ending=self._ending,
             claimed=len(self._leases),
             parked=len(self._parking),
             queued=len(self._waiters),
