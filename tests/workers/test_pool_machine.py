@@ -268,6 +268,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert figures.refused == self.refused
         ending = sum(m.closing and not m.ended for m in self.members)
         existing = sum(not m.ended for m in self.members)
+        assert figures.ending == ending
         assert figures.blank + figures.claimed + figures.parked + ending == existing
         claimed = [lease.member for lease in self.leases]
         assert all(m.alive or m.closing or not m.told or m in claimed for m in self.members)
