@@ -59,7 +59,6 @@ class Server:
         assert self.process.stdout is not None
         port, self.token = self.process.stdout.readline().split()
         self.port = int(port)
-        os.sched_setaffinity(self.process.pid, {0})
 
     def settle(self) -> None:
         """Wait until no worker is being started or ended beside what is measured."""

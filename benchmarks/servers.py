@@ -58,8 +58,6 @@ async def serve(app: Litestar, hub: Hub | None) -> None:
         log_config=None,
         proxy_headers=False,
     )
-    # Children inherit the core of the thread that starts them: not the server's.
-    SPAWNER.submit(os.sched_setaffinity, 0, {(os.cpu_count() or 1) - 1}).result()
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -76,6 +74,9 @@ async def serve(app: Litestar, hub: Hub | None) -> None:
 def main() -> None:
     """`servers.py bare LOG` or `servers.py hub LOG STATE_URL DATA_DIR WORKERS`."""
     kind, log = sys.argv[1], Path(sys.argv[2])
+    # Threads and children inherit the core of the thread that starts them.
+    os.sched_setaffinity(0, {0})
+    SPAWNER.submit(os.sched_setaffinity, 0, {(os.cpu_count() or 1) - 1}).result()
     with log.open("a") as stream:
         configure_logging(LogConfig(format="json"), stream)
         if kind == "bare":

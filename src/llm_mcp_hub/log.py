@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -23,13 +24,13 @@ _SECRET_TEXT = re.compile(
     r"hub-[0-9a-f]{12}-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|ya29\.[A-Za-z0-9_-]+"
     r"|(?<=[Bb]earer )\S+|(?<=://)[^/@\s]+@"
 )
-_MARKS = ("hub-", "sk-ant-", "ya29.", "earer ", "@")
+_MARK = re.compile(r"hub-|sk-ant-|ya29\.|earer |@")
 """Every match of `_SECRET_TEXT` has one of these; looking for them first is ten times faster."""
 
 
 def redact_text(text: str) -> str:
     """The text without anything that looks like a token or a URL's password."""
-    if not any(mark in text for mark in _MARKS):
+    if _MARK.search(text) is None:
         return text
     return _SECRET_TEXT.sub(REDACTED, text)
 
@@ -45,10 +46,15 @@ def redact(
     return event
 
 
+@lru_cache(maxsize=512)
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEYS.search(key) is not None
+
+
 def _redacted(key: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _SECRET_KEYS.search(key):
+    if _is_secret(key):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)
@@ -84,7 +90,7 @@ def configure_logging(config: LogConfig, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)

@@ -6,7 +6,7 @@ turn that could not be opened leaves its session as it was, and not busy.
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -137,7 +137,7 @@ class ChatService:
                 principal,
                 lease,
                 None,
-                self._context.store.begin_by_digest(
+                lambda: self._context.store.begin_by_digest(
                     principal.name, digests[split - 1], lease, time.time()
                 ),
             )
@@ -165,7 +165,7 @@ class ChatService:
             principal,
             lease,
             session_id,
-            self._context.store.begin(principal.name, session_id, lease, time.time()),
+            lambda: self._context.store.begin(principal.name, session_id, lease, time.time()),
         )
         self._context.leases.hold(turn_id, principal.name, session_id)
         return _continue(session, command, session_id)
@@ -175,22 +175,30 @@ class ChatService:
         principal: Principal,
         lease: Lease,
         named: str | None,
-        beginning: Coroutine[Any, Any, Session | None],
+        begin: Callable[[], Coroutine[Any, Any, Session | None]],
     ) -> Session | None:
         """Take a lease. A caller that leaves meanwhile leaves no lease behind."""
-        task = asyncio.get_running_loop().create_task(beginning)
         try:
-            return await asyncio.shield(task)
+            return await begin()
         except asyncio.CancelledError:
-            # The store may have the call already; only its end tells what there is to give back.
-            await asyncio.wait([task])
-            if not task.cancelled() and task.exception() is None:
-                session = task.result()
-                session_id = named or (session.summary.id if session is not None else None)
-                if session_id is not None:
-                    with suppress(HubError):
-                        await self._context.store.release(principal.name, session_id, lease.id)
+            undoing = self._undo(principal, lease, named, begin)
+            await asyncio.wait([asyncio.get_running_loop().create_task(undoing)])
             raise
+
+    async def _undo(
+        self,
+        principal: Principal,
+        lease: Lease,
+        named: str | None,
+        begin: Callable[[], Coroutine[Any, Any, Session | None]],
+    ) -> None:
+        """Give a lease back that may or may not have been taken."""
+        with suppress(HubError):
+            # Taking it again, which its holder may, tells whether and where it is held.
+            session = await begin()
+            session_id = named or (session.summary.id if session is not None else None)
+            if session_id is not None:
+                await self._context.store.release(principal.name, session_id, lease.id)
 
 
 def _continue(session: Session | None, command: ChatCommand, session_id: str) -> _Opening:

@@ -104,6 +104,7 @@ class Turn:
         self._error_code: str | None = None
         self._storing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._told = False
 
     @property
     def turn_id(self) -> str:
@@ -153,17 +154,30 @@ class Turn:
 
     async def aclose(self) -> None:
         """End the turn, whatever state it is in."""
+        if self._closing is None and self._outcome is Outcome.DONE and not self._holds_lease:
+            # The usual end: all that is left is to let the worker go, which a finished stream
+            # does at once, so that a task of its own would be half of the cost.
+            try:
+                await self._close_stream()
+            except asyncio.CancelledError:
+                self._closing = asyncio.get_running_loop().create_task(self._close())
+                raise
+            self._tell()
+            return
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await asyncio.shield(self._closing)
 
-    async def _close(self) -> None:
+    async def _close_stream(self) -> None:
         try:
             with within(CLOSE_SECONDS):
                 await self._stream.aclose()
         except Exception:
             log.exception("turn.stream_close_failed", turn_id=self.turn_id)
-        if self._storing is not None:
+
+    async def _close(self) -> None:
+        await self._close_stream()
+        if self._storing is not None and not self._storing.done():
             await asyncio.wait([self._storing])
         if self._holds_lease and self._hold is not None:
             self._drop_lease()
@@ -174,21 +188,29 @@ class Turn:
                     )
             except Exception:  # the lease passes by itself soon
                 log.exception("session.not_released", turn_id=self.turn_id)
-        self._context.finished(self._record())
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._context.finished(self._record())
 
     async def _complete(self, completion: Completion) -> None:
         self.completion = completion
         if self._hold is not None:
-            # What has been generated is stored, even if the caller leaves at this moment.
-            storing = self._store(self._hold, completion)
-            self._storing = asyncio.get_running_loop().create_task(storing)
-            await asyncio.shield(self._storing)
+            change = self._change(self._hold, completion)
+            try:
+                await self._store(self._hold, change, tried=False)
+            except asyncio.CancelledError:
+                # What has been generated is stored, even if the caller leaves at this moment.
+                again = self._store(self._hold, change, tried=True)
+                self._storing = asyncio.get_running_loop().create_task(again)
+                raise
         self._outcome = Outcome.DONE
 
-    async def _store(self, hold: SessionHold, completion: Completion) -> None:
-        change = self._change(hold, completion)
+    async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
+        """Store the turn; `tried` says that an earlier attempt may have succeeded unseen."""
         deadline = time.monotonic() + STORE_SECONDS
-        tried = False
         while True:
             try:
                 await self._context.store.append(
