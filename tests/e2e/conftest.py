@@ -24,7 +24,7 @@ def claude() -> str:
     """The real Claude Code."""
     found = (
         os.environ.get("HUB_TEST_CLAUDE")
-        or shutil.which(ROOT / ".tools/claude/node_modules/.bin/claude")
+        or shutil.which(str(ROOT / ".tools/claude/node_modules/.bin/claude"))
         or shutil.which("claude")
     )
     if found is None:
@@ -78,14 +78,14 @@ def make_hub(claude: str, vendor: FakeMessagesApi, token_file: Path) -> HubMaker
 
 @pytest.fixture(scope="module")
 def hub(make_hub: HubMaker) -> Iterator[TestHub]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-must-never-be-used")
-    patch.setenv("ANTHROPIC_AUTH_TOKEN", "must-never-be-used")
-    # A refused login is shown for a moment before it is tried again; here the next test is next.
-    patch.setattr("llm_mcp_hub.providers.cli.RETEST_SECONDS", 0.0)
-    with make_hub() as served:
-        yield served
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-must-never-be-used")
+        patch.setenv("ANTHROPIC_AUTH_TOKEN", "must-never-be-used")
+        # A refused login is shown for a moment before it is tried again: not here, where another
+        # test follows at once.
+        patch.setattr("llm_mcp_hub.providers.cli.RETEST_SECONDS", 0.0)
+        with make_hub() as served:
+            yield served
 
 
 @pytest.fixture(scope="module")
