@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,10 @@ def run(*command: str | Path, cwd: Path) -> str:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds nothing but the wheels and what they ask for."""
     folder = tmp_path_factory.mktemp("wheels")
+    # With the pinned build tools of this environment, so that only the wheels are under test.
+    build = (UV, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable)
     for project in PROJECTS:
-        run(UV, "build", "--quiet", "--wheel", "--out-dir", folder / "dist", project, cwd=folder)
+        run(*build, "--out-dir", folder / "dist", project, cwd=folder)
     wheels = sorted((folder / "dist").glob("*.whl"))
     assert len(wheels) == len(PROJECTS)
     run(UV, "venv", "--quiet", "--python", ">=3.11", folder / "venv", cwd=folder)
