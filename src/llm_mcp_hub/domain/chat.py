@@ -1,4 +1,8 @@
-"""What is said in a conversation, and what a turn asks for."""
+"""What is said in a conversation, and what a turn asks for.
+
+Parts and messages can't be in a reference cycle, and there are many: `gc=False` spares the garbage
+collector from looking at each of them again and again.
+"""
 
 from enum import StrEnum
 from typing import Literal
@@ -6,13 +10,13 @@ from typing import Literal
 from msgspec import Struct
 
 
-class TextPart(Struct, frozen=True, tag="text", tag_field="type"):
+class TextPart(Struct, frozen=True, gc=False, tag="text", tag_field="type"):
     """Text."""
 
     text: str
 
 
-class ImagePart(Struct, frozen=True, tag="image", tag_field="type"):
+class ImagePart(Struct, frozen=True, gc=False, tag="image", tag_field="type"):
     """An image by value.
 
     Attributes:
@@ -24,7 +28,7 @@ class ImagePart(Struct, frozen=True, tag="image", tag_field="type"):
     data: str
 
 
-class ToolCallPart(Struct, frozen=True, tag="tool_call", tag_field="type"):
+class ToolCallPart(Struct, frozen=True, gc=False, tag="tool_call", tag_field="type"):
     """A call the model made to a tool of the client's.
 
     Attributes:
@@ -36,7 +40,7 @@ class ToolCallPart(Struct, frozen=True, tag="tool_call", tag_field="type"):
     arguments: str
 
 
-class ToolResultPart(Struct, frozen=True, tag="tool_result", tag_field="type"):
+class ToolResultPart(Struct, frozen=True, gc=False, tag="tool_result", tag_field="type"):
     """What the client's tool answered to the call `call_id`."""
 
     call_id: str
@@ -47,7 +51,7 @@ Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
 Role = Literal["user", "assistant", "tool"]
 
 
-class Message(Struct, frozen=True, omit_defaults=True):
+class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     """One message: a role and its parts, in order. System prompts are not messages."""
 
     role: Role

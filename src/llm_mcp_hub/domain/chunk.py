@@ -38,13 +38,13 @@ class FinishReason(StrEnum):
     TOOL_CALLS = "tool_calls"
 
 
-class TextChunk(Struct, frozen=True, tag="text"):
+class TextChunk(Struct, frozen=True, gc=False, tag="text"):
     """More of the answer."""
 
     text: str
 
 
-class ReasoningChunk(Struct, frozen=True, tag="reasoning"):
+class ReasoningChunk(Struct, frozen=True, gc=False, tag="reasoning"):
     """More of the model's visible reasoning."""
 
     text: str

@@ -6,7 +6,7 @@ from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.chunk import Usage
 
 
-class StoredMessage(Struct, frozen=True):
+class StoredMessage(Struct, frozen=True, gc=False):
     """A message and the digest of the transcript up to and including it."""
 
     message: Message

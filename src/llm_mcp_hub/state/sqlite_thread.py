@@ -148,6 +148,8 @@ class SqliteThread:
         # write; one that takes the write lock at once only ever waits.
         writes = any(job.writes for job in batch)
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if len(batch) == 1:
+            return self._transact_one(connection, batch[0])
         outcomes: list[Outcome] = []
         for job in batch:
             if job.future.done():
@@ -163,6 +165,21 @@ class SqliteThread:
             connection.execute("RELEASE job")
         connection.execute("COMMIT")
         return outcomes
+
+    def _transact_one(self, connection: sqlite3.Connection, job: _Job) -> list[Outcome]:
+        # The transaction is the job: it needs no savepoint, which is a fifth of the statements.
+        if job.future.done():
+            connection.execute("ROLLBACK")
+            return []
+        try:
+            value = job.work(connection)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # handed to whoever asked for the job
+            connection.execute("ROLLBACK")
+            return [(job.future, None, error)]
+        connection.execute("COMMIT")
+        return [(job.future, value, None)]
 
     def _recover(self) -> None:
         if self._volatile:
