@@ -129,8 +129,10 @@ def workers() -> set[int]:
     return found
 
 
-def kill_workers() -> None:
-    """SIGKILL every worker of this process."""
+def kill_workers(hub: TestHub) -> None:
+    """SIGKILL every worker of this process, once none is just being started."""
+    status = hub.hub.registry.get("claude").status
+    until(lambda: not status().pool.starting, "the start of the spare worker")
     for pid in workers():
         os.killpg(pid, signal.SIGKILL)
     until(lambda: not workers(), "the end of the killed workers")

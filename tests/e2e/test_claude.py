@@ -277,11 +277,11 @@ def test_of_two_turns_at_once_on_a_session_one_is_refused_unspent(
 
 
 def test_killing_the_worker_between_turns_costs_nothing_but_time(
-    client: OpenAI, vendor: FakeMessagesApi
+    hub: TestHub, client: OpenAI, vendor: FakeMessagesApi
 ) -> None:
     headers = {"X-Session-ID": "killed"}
     client.chat.completions.create(model=MODEL, messages=user("one"), extra_headers=headers)
-    kill_workers()
+    kill_workers(hub)
     client.chat.completions.create(model=MODEL, messages=user("two"), extra_headers=headers)
     assert said(vendor) == [("user", "one"), ("assistant", "echo: one"), ("user", "two")]
 

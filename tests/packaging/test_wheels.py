@@ -14,13 +14,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".ci" / "uv"
+ENVIRONMENT = dict(os.environ)
+"""As it is before other tests' fixtures bar the way to the network."""
 PROJECTS = [ROOT, ROOT / "plugins" / "llm-mcp-hub-claude"]
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -23,6 +23,7 @@ from llm_mcp_hub.errors import (
 from llm_mcp_hub.providers import cli
 from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.turn import REPLACEMENTS
 from llm_mcp_hub.workers.process import Worker
 
 pytestmark = pytest.mark.anyio
@@ -246,7 +247,7 @@ async def test_a_continued_worker_is_told_so_and_a_lost_one_gets_the_history(
     assert lost[1:] == [False, 1]
 
 
-async def test_a_parked_worker_that_dies_of_its_turn_is_replaced_once(
+async def test_a_worker_that_dies_of_its_turn_is_not_replaced_for_ever(
     provide: Provide, request_for: Request, read_all: Read
 ) -> None:
     provider = provide()
@@ -261,7 +262,7 @@ async def test_a_parked_worker_that_dies_of_its_turn_is_replaced_once(
     await stream.aclose()
     assert chunks == []
     assert isinstance(error, WorkerDied)
-    assert provider.started == started + 1
+    assert provider.started == started + REPLACEMENTS
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ async def test_closing_the_provider_ends_turns_under_way_and_refuses_new_ones(
     stream = await provider.open_turn(request_for("slow"))
     await provider.aclose()
     remains.check()
-    with pytest.raises(WorkerDied):
+    with pytest.raises(Draining):
         await anext(aiter(stream))
     await stream.aclose()
     with pytest.raises(Draining):

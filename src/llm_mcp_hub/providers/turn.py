@@ -1,8 +1,8 @@
 """One turn in a conversation with a child process, as a stream of chunks.
 
-Guarantees: see `providers.base`, promises 2 to 4. A parked worker that turns out to be dead
-before it has said anything for this turn is replaced by a fresh one with the history replayed;
-the caller notices nothing but the time.
+Guarantees: see `providers.base`, promises 2 to 4. A worker that turns out to be dead before it has
+said anything for this turn, parked or blank, is replaced by a fresh one with the history replayed,
+`REPLACEMENTS` times at most; the caller notices nothing but the time.
 """
 
 import asyncio
@@ -18,6 +18,10 @@ from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch, deadline_p
 from llm_mcp_hub.providers.dialect import Event, QuotaSeen, TurnFailed
 from llm_mcp_hub.within import within
 from llm_mcp_hub.workers.pool import Lease, Pool
+
+REPLACEMENTS = 2
+"""Enough for all workers having been killed at once: the parked one and the spare it falls back to.
+A tool that dies of the turn itself is not started for ever."""
 
 _CHUNKS = (TextChunk, ReasoningChunk, FinishChunk)
 
@@ -53,6 +57,7 @@ class CliTurn:
         self._total_due = asyncio.get_running_loop().time() + deadlines.total
         self._fold = Fold()
         self._silent = True
+        self._replacements = REPLACEMENTS
         self._error: HubError | None = None
         self._closed = False
 
@@ -141,8 +146,9 @@ class CliTurn:
         except HubError as error:
             if self._closed:
                 raise _given_up() from error
-            if not (isinstance(error, WorkerDied) and lease.continued and self._silent):
+            if not (isinstance(error, WorkerDied) and self._silent and self._replacements):
                 raise
+            self._replacements -= 1
             self._drop()
             lease.discard()
             await self._begin(None)

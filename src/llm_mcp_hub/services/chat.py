@@ -46,12 +46,18 @@ class ChatCommand(Struct, frozen=True):
 
 
 class _Opening(Struct, frozen=True):
-    """The conversation a turn goes on from, and its session."""
+    """The conversation a turn goes on from, what it adds, and its session.
+
+    Attributes:
+        history_digest: Digest of `history`.
+        digest: Digest of `history` and `new`.
+    """
 
     history: tuple[Message, ...]
     history_digest: str
     system: str
     new: tuple[Message, ...]
+    digest: str
     hold: SessionHold | None
 
 
@@ -83,9 +89,6 @@ class ChatService:
         provider, model = await self._catalog.resolve(command.model)
         turn_id = new_turn_id()
         opening = await self._open_session(principal, command, turn_id)
-        digest = opening.history_digest
-        for message in opening.new:
-            digest = transcript.extend(digest, message)
         request = TurnRequest(
             turn_id=turn_id,
             principal=principal.name,
@@ -93,7 +96,7 @@ class ChatService:
             messages=opening.history + opening.new,
             prior=len(opening.history),
             prior_digest=opening.history_digest,
-            digest=digest,
+            digest=opening.digest,
             system=opening.system,
             options=command.options,
         )
@@ -124,21 +127,18 @@ class ChatService:
         messages = command.messages
         split = transcript.history_length(messages)
         system = command.system or ""
-        if not command.remember:
-            history = messages[:split]
-            digest = transcript.digests(history)[-1] if history else transcript.EMPTY
-            return _Opening(history, digest, system, messages[split:], None)
-        if command.session_id is not None:
+        if command.remember and command.session_id is not None:
             return await self._open_named(principal, command, command.session_id, turn_id)
         digests = transcript.digests(messages)
-        if split:
+        before = digests[split - 1] if split else transcript.EMPTY
+        if command.remember and split:
             lease = Lease(turn_id, LEASE_SECONDS)
             session = await self._begin(
                 principal,
                 lease,
                 None,
                 lambda: self._context.store.begin_by_digest(
-                    principal.name, digests[split - 1], lease, time.time()
+                    principal.name, before, lease, time.time()
                 ),
             )
             if session is not None:
@@ -152,10 +152,11 @@ class ChatService:
                     digests=tuple(digests[split:]),
                     created_at=session.summary.created_at,
                 )
-                return _Opening(messages[:split], digests[split - 1], system, hold.new, hold)
-        hold = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
-        digest = digests[split - 1] if split else transcript.EMPTY
-        return _Opening(messages[:split], digest, system, messages[split:], hold)
+                return _Opening(messages[:split], before, system, hold.new, digests[-1], hold)
+        begun = None
+        if command.remember:
+            begun = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
+        return _Opening(messages[:split], before, system, messages[split:], digests[-1], begun)
 
     async def _open_named(
         self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
@@ -235,6 +236,7 @@ def _continue(session: Session | None, command: ChatCommand, session_id: str) ->
         history_digest=digests[split - 1] if split else kept_digest,
         system=system,
         new=added[split:],
+        digest=digests[-1],
         hold=hold,
     )
 
