@@ -236,7 +236,14 @@ async def test_a_call_nobody_waits_for_any_more_is_not_made(path: Path) -> None:
     store = SqliteStore(str(path))
     await store.open()
     gate = threading.Event()
-    held = asyncio.ensure_future(store._thread.run(lambda _: gate.wait(), writes=False))
+    reached = threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        reached.set()
+        gate.wait()
+
+    held = asyncio.ensure_future(store._thread.run(hold, writes=True))
+    assert await asyncio.to_thread(reached.wait, 10)
     call = asyncio.ensure_future(store.begin("ann", "s1", lease("a"), START))
     await asyncio.sleep(0)
     call.cancel()

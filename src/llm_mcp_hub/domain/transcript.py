@@ -7,13 +7,20 @@ when they send a history back). System prompts do not count either: many clients
 day into theirs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import groupby
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
+from llm_mcp_hub.domain.chat import (
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 EMPTY = ""
 """The digest of a transcript without messages."""
@@ -21,33 +28,39 @@ EMPTY = ""
 
 def extend(digest: str, message: Message) -> str:
     """The digest of a transcript after one more message."""
-    hasher = blake2b(digest.encode(), digest_size=16)
+    parts = message.parts
+    if len(parts) == 1 and isinstance(parts[0], TextPart):  # nearly every message
+        text = parts[0].text.strip()
+        fields = _field("role", message.role) + (_field("text", text) if text else b"")
+    else:
+        fields = _field("role", message.role) + b"".join(_fields(parts))
+    return blake2b(digest.encode() + fields, digest_size=16).hexdigest()
 
-    def feed(kind: str, value: str) -> None:
-        data = value.encode("utf-8", "surrogatepass")
-        hasher.update(b"%s %d " % (kind.encode(), len(data)))
-        hasher.update(data)
 
-    feed("role", message.role)
-    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
-    others = [part for part in message.parts if not isinstance(part, ToolCallPart)]
+def _field(kind: str, value: str) -> bytes:
+    data = value.encode("utf-8", "surrogatepass")
+    return b"%s %d %s" % (kind.encode(), len(data), data)
+
+
+def _fields(parts: Sequence[Part]) -> Iterator[bytes]:
+    calls = [part for part in parts if isinstance(part, ToolCallPart)]
+    others = [part for part in parts if not isinstance(part, ToolCallPart)]
     for is_text, run in groupby(others, lambda part: isinstance(part, TextPart)):
         if is_text:
             text = "".join(part.text for part in run if isinstance(part, TextPart)).strip()
             if text:
-                feed("text", text)
+                yield _field("text", text)
             continue
         for part in run:
             if isinstance(part, ImagePart):
-                feed("image", part.media_type)
-                feed("data", part.data)
+                yield _field("image", part.media_type)
+                yield _field("data", part.data)
             elif isinstance(part, ToolResultPart):
-                feed("result", part.call_id)
-                feed("value", part.text.strip())
+                yield _field("result", part.call_id)
+                yield _field("value", part.text.strip())
     for call in calls:
-        feed("call", call.id)
-        feed("name", call.name)
-    return hasher.hexdigest()
+        yield _field("call", call.id)
+        yield _field("name", call.name)
 
 
 def digests(messages: Sequence[Message]) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from llm_mcp_hub.domain.access import AccessToken
+from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
 
 
@@ -146,7 +147,58 @@ class AccessTokenStore(Protocol):
         ...
 
 
-class Store(SessionStore, AccessTokenStore, Protocol):
+class JournalStore(Protocol):
+    """Journals of turns, and the idempotency keys that name them.
+
+    A journal belongs to a principal, as a session does. It ends `ttl` seconds after the last write,
+    and the key that names it ends with it: neither exists for any call after that. Claiming a key
+    is a write, reading is not.
+
+    Text that is not Unicode (a lone surrogate) is kept with U+FFFD in its place.
+    """
+
+    async def claim_key(
+        self, head: JournalHead, alive_until: float, ttl: float, now: float
+    ) -> JournalHead | None:
+        """Begin the journal of a turn under `head.key`, unless that key is taken, in one step.
+
+        Returns None if it was free: the key is the turn's now and its journal is there, empty
+        unless the turn had one already. Otherwise nothing has changed, and the head of the turn
+        that has the key is returned. A key belongs to a principal. Claiming a key that the same
+        turn already has is claiming it again; claiming another lets go of it.
+
+        Raises:
+            ValueError: `head.key` is None.
+        """
+        ...
+
+    async def write_journals(self, entries: Sequence[JournalEntry], ttl: float, now: float) -> None:
+        """Add to one or more journals, beginning those that do not exist, without a key.
+
+        The entries of one turn are in order. Chunks that a journal has already are passed over,
+        so that an attempt whose success is unknown can be repeated; an entry whose `after` is
+        beyond the journal's length, or that comes after the journal's end, is dropped: it
+        changes nothing. An entry whose `after` is 0 brings the head that counts from then on, for
+        not everything is known when a key is claimed. `alive_until` only grows. Each entry is
+        carried out wholly or not at all.
+        """
+        ...
+
+    async def read_journal(
+        self, principal: str, turn_id: str, after: int, now: float, wanted_until: float = 0.0
+    ) -> Journal | None:
+        """The journal with its chunks from number `after` + 1 on; None if there is none.
+
+        `wanted_until` greater than the recorded one is recorded, and part of what is returned.
+        """
+        ...
+
+    async def release_key(self, principal: str, key: str, turn_id: str) -> None:
+        """Let the key be used anew, if it is that turn's; the journal stays."""
+        ...
+
+
+class Store(SessionStore, AccessTokenStore, JournalStore, Protocol):
     """All of the hub's state."""
 
     name: str

@@ -48,7 +48,7 @@ def changed(
 def busy(session_id: str) -> SessionBusy:
     """Another turn holds the lease."""
     return SessionBusy(
-        f"another turn is running on the session {session_id!r}; "
+        f"Another turn is running on the session {session_id!r}; "
         "wait for its answer, or use another session",
     )
 
@@ -56,6 +56,6 @@ def busy(session_id: str) -> SessionBusy:
 def moved_on(session_id: str) -> SessionChanged:
     """The compare in compare-and-append failed."""
     return SessionChanged(
-        f"the session {session_id!r} was changed or deleted while this turn ran, so the turn "
+        f"The session {session_id!r} was changed or deleted while this turn ran, so the turn "
         "was not stored; read the session and send the message again if it is still wanted",
     )

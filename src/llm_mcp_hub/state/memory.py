@@ -24,6 +24,7 @@ from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
 from llm_mcp_hub.state.factory import StoreFactory
+from llm_mcp_hub.state.memory_journals import MemoryJournals
 from llm_mcp_hub.state.paging import make_page, position, read_cursor
 
 Key = tuple[str, str]
@@ -59,12 +60,13 @@ class _Entry(Struct):
         self.lease_until = 0.0
 
 
-class MemoryStore:
+class MemoryStore(MemoryJournals):
     """The reference for the other stores, and enough for a hub that may forget."""
 
     name = "memory"
 
     def __init__(self) -> None:
+        super().__init__()
         self._entries: dict[Key, _Entry] = {}
         self._by_digest: dict[tuple[str, str], set[str]] = {}
         self._ends: list[tuple[float, Key]] = []
@@ -186,7 +188,7 @@ class MemoryStore:
             token.name == other.name for other in self._tokens.values()
         ):
             raise NameTaken(
-                f"an access token named {token.name!r} exists; choose another name, "
+                f"An access token named {token.name!r} exists; choose another name, "
                 "or delete that one first",
                 param="name",
             )

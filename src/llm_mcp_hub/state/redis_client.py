@@ -24,6 +24,7 @@ from redis.backoff import NoBackoff
 
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.state.redis_url import RedisAddress
+from llm_mcp_hub.within import within
 
 CONNECT_SECONDS = 2.0
 """A server in the same network accepts in milliseconds; half of a cross-continent connect."""
@@ -95,10 +96,11 @@ class RedisClient:
             StateUnavailable: Redis can't be reached, refuses, or does not answer in time.
         """
         if self._closed:
-            raise StateUnavailable("the state store is closed; the hub is stopping")
+            raise StateUnavailable("The state store is closed; the hub is stopping")
         try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await self._send(commands)
+            with within(self._deadline):
+                async with self._slots:
+                    return await self._send(commands)
         except (exceptions.RedisError, OSError) as error:
             if isinstance(error, exceptions.ReadOnlyError) and self._client is not None:
                 # What was the primary is a replica now; only a new connection finds the new one.
@@ -137,9 +139,14 @@ class RedisClient:
             if isinstance(each, ScriptCall) and isinstance(
                 results[index], exceptions.NoScriptError
             ):
-                results[index] = await execute(*each.whole())
-            elif isinstance(results[index], Exception):
-                raise results[index]
+                try:
+                    results[index] = await execute(*each.whole())
+                except exceptions.ResponseError as error:
+                    results[index] = error
+        # Only now, so that one command that fails keeps no other from being run.
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
         return results
 
 
@@ -202,5 +209,5 @@ def unavailable(error: Exception) -> StateUnavailable:
         # Redis says so, and nothing else, to a stranger whose command is long.
         meaning = _LOGIN
     return StateUnavailable(
-        f"the Redis that keeps the state {meaning}", detail=f"{type(error).__name__}: {error}"
+        f"The Redis that keeps the state {meaning}", detail=f"{type(error).__name__}: {error}"
     )

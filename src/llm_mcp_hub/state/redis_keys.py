@@ -9,6 +9,9 @@ script may touch all of it. The tag is a digest: principals are free text, keys 
     {prefix:<tag>}:digest:<digest> zset      sessions with that transcript, by `updated_at`
     {prefix:<tag>}:index           zset      all sessions, by `updated_at`
     {prefix:<tag>}:ends            zset      all sessions, by `expires_at`
+    {prefix:<tag>}:journal:<turn>  hash      the journal of a turn without its chunks
+    {prefix:<tag>}:chunks:<turn>   stream    its chunks, each entry under the number of its last
+    {prefix:<tag>}:key:<key>       string    the turn that has an idempotency key
     prefix:principals              zset      everybody, by the latest `expires_at`
     {prefix:tokens}:by-id          hash      access tokens
     {prefix:tokens}:by-name        hash      their ids
@@ -53,6 +56,18 @@ class PrincipalKeys(Struct, frozen=True):
     def digest(self, digest: str) -> str:
         """The sessions with a transcript."""
         return f"{self.base}:digest:{digest}"
+
+    def journal(self, turn_id: str) -> str:
+        """The journal of a turn."""
+        return f"{self.base}:journal:{turn_id}"
+
+    def chunks(self, turn_id: str) -> str:
+        """Its chunks."""
+        return f"{self.base}:chunks:{turn_id}"
+
+    def idempotency(self, key: str) -> str:
+        """The turn that has an idempotency key."""
+        return f"{self.base}:key:{key}"
 
 
 @lru_cache(KNOWN_PRINCIPALS)

@@ -32,6 +32,7 @@ from llm_mcp_hub.state.redis_client import (
     ScriptCall,
     Value,
 )
+from llm_mcp_hub.state.redis_journals import RedisJournals
 from llm_mcp_hub.state.redis_keys import (
     PrincipalKeys,
     principal_keys,
@@ -65,14 +66,13 @@ _ADD_TOKEN = Script(lua.ADD_TOKEN)
 _DELETE_TOKEN = Script(lua.DELETE_TOKEN)
 
 
-class RedisStore:
-    """Sessions and access tokens in Redis 6.2 or later."""
+class RedisStore(RedisJournals):
+    """Sessions, access tokens and journals in Redis 6.2 or later."""
 
     name = "redis"
 
     def __init__(self, address: RedisAddress, *, deadline: float = OPERATION_SECONDS) -> None:
-        self._prefix = address.prefix
-        self._client = RedisClient(address, deadline=deadline)
+        super().__init__(RedisClient(address, deadline=deadline), address.prefix)
 
     async def open(self) -> None:
         """Connect."""
@@ -197,7 +197,7 @@ class RedisStore:
         keys = token_keys(self._prefix)
         if not await self._client.call(_ADD_TOKEN, keys, token.id, token.name, _encode(token)):
             raise NameTaken(
-                f"an access token named {token.name!r} exists; choose another name, "
+                f"An access token named {token.name!r} exists; choose another name, "
                 "or delete that one first",
                 param="name",
             )

@@ -1,7 +1,8 @@
 """State in one SQLite file, the default: nothing to install, survives restarts.
 
 A call returns after its transaction is committed to the write-ahead log. Several processes may
-have the file open. The event loop never waits for the disk: `SqliteThread` does.
+have the file open. What takes more than microseconds, and whatever has to wait, is done in a
+thread: `SqliteThread`.
 """
 
 import sqlite3
@@ -11,14 +12,16 @@ from functools import partial
 import msgspec
 
 from llm_mcp_hub.domain.access import AccessToken
+from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
 from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.hookspecs import hookimpl
+from llm_mcp_hub.state import sqlite_journals as journals
 from llm_mcp_hub.state import sqlite_sessions as sessions
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
-from llm_mcp_hub.state.sqlite_file import MEMORY, connect, read_url
+from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
 
 SWEEP_SECONDS = 60.0
@@ -28,13 +31,16 @@ _decode_token = msgspec.json.Decoder(AccessToken).decode
 
 
 class SqliteStore:
-    """Sessions and access tokens in a file, or in memory for the path `:memory:`."""
+    """Sessions, access tokens and journals in a file, or in memory for the path `:memory:`."""
 
     name = "sqlite"
 
     def __init__(self, path: str, *, deadline: float = OPERATION_SECONDS) -> None:
         self._thread = SqliteThread(
-            partial(connect, path), volatile=path == MEMORY, deadline=deadline
+            partial(connect, path),
+            None if path == MEMORY else partial(connect_shortcut, path),
+            volatile=path == MEMORY,
+            deadline=deadline,
         )
         self._next_sweep = 0.0
 
@@ -54,7 +60,7 @@ class SqliteStore:
         self, principal: str, session_id: str, lease: Lease, now: float
     ) -> Session | None:
         """Take the lease on a session and read it."""
-        return await self._thread.run(
+        return await self._thread.run_short(
             lambda db: sessions.begin(db, principal, session_id, lease, now), writes=True
         )
 
@@ -62,7 +68,7 @@ class SqliteStore:
         self, principal: str, digest: str, lease: Lease, now: float
     ) -> Session | None:
         """Find the session with the transcript, and lease it."""
-        return await self._thread.run(
+        return await self._thread.run_short(
             lambda db: sessions.begin_by_digest(db, principal, digest, lease, now), writes=True
         )
 
@@ -83,7 +89,7 @@ class SqliteStore:
                 self._next_sweep = now + SWEEP_SECONDS
             return summary
 
-        return await self._thread.run(store, writes=True)
+        return await self._thread.run_short(store, writes=True)
 
     async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
         """Prolong leases that are held."""
@@ -91,13 +97,13 @@ class SqliteStore:
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
         """Give a lease back."""
-        await self._thread.run(
+        await self._thread.run_short(
             lambda db: sessions.release(db, principal, session_id, lease_id), writes=True
         )
 
     async def get(self, principal: str, session_id: str, now: float) -> Session | None:
         """A session with its messages."""
-        return await self._thread.run(
+        return await self._thread.run_short(
             lambda db: sessions.get(db, principal, session_id, now), writes=False
         )
 
@@ -125,7 +131,7 @@ class SqliteStore:
             added = db.execute("INSERT OR IGNORE INTO access_tokens VALUES (?, ?, ?)", row)
             if not added.rowcount:
                 raise NameTaken(
-                    f"an access token named {token.name!r} exists; choose another name, "
+                    f"An access token named {token.name!r} exists; choose another name, "
                     "or delete that one first",
                     param="name",
                 )
@@ -159,6 +165,35 @@ class SqliteStore:
             return removed.rowcount > 0
 
         return await self._thread.run(remove, writes=True)
+
+    async def claim_key(
+        self, head: JournalHead, alive_until: float, ttl: float, now: float
+    ) -> JournalHead | None:
+        """Begin a journal under a key that is free."""
+        if head.key is None:
+            raise ValueError("There is no key in the head to claim.")
+        return await self._thread.run(
+            lambda db: journals.claim_key(db, head, alive_until, ttl, now), writes=True
+        )
+
+    async def write_journals(self, entries: Sequence[JournalEntry], ttl: float, now: float) -> None:
+        """Add to journals."""
+        await self._thread.run(lambda db: journals.write(db, entries, ttl, now), writes=True)
+
+    async def read_journal(
+        self, principal: str, turn_id: str, after: int, now: float, wanted_until: float = 0.0
+    ) -> Journal | None:
+        """The journal from a chunk on."""
+        return await self._thread.run(
+            lambda db: journals.read(db, principal, turn_id, after, now, wanted_until),
+            writes=wanted_until > 0,
+        )
+
+    async def release_key(self, principal: str, key: str, turn_id: str) -> None:
+        """Let a key be used anew."""
+        await self._thread.run(
+            lambda db: journals.release_key(db, principal, key, turn_id), writes=True
+        )
 
 
 def _read_anything(db: sqlite3.Connection) -> None:

@@ -1,22 +1,24 @@
 """The database file: where it is, its tables, and what its failures mean.
 
 A new file can be read by its owner only, and so can a directory made for it. A file that another
-program wrote, or a newer version of the hub, is refused and left as it is.
+program wrote, or a newer version of the hub, is refused and left as it is; one of an older version
+gains what it lacks.
 """
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from llm_mcp_hub.errors import ConfigError, StateUnavailable
 
 MEMORY = ":memory:"
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
 """How long to wait for another process's write; theirs take milliseconds."""
+PREPARE_RETRY_SECONDS = 0.01
 
-_SCHEMA = (
+_SESSIONS = (
     """CREATE TABLE sessions (
         key INTEGER PRIMARY KEY,
         principal TEXT NOT NULL,
@@ -58,8 +60,33 @@ _SCHEMA = (
         name TEXT NOT NULL UNIQUE,
         body BLOB NOT NULL
     ) WITHOUT ROWID""",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+_JOURNALS = (
+    """CREATE TABLE journals (
+        id INTEGER PRIMARY KEY,
+        principal TEXT NOT NULL,
+        turn_id TEXT NOT NULL,
+        key TEXT,
+        length INTEGER NOT NULL DEFAULT 0,
+        alive_until REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        wanted_until REAL NOT NULL DEFAULT 0,
+        head BLOB NOT NULL,
+        ended BLOB,
+        UNIQUE (principal, turn_id)
+    )""",
+    "CREATE UNIQUE INDEX journals_by_key ON journals (principal, key) WHERE key IS NOT NULL",
+    "CREATE INDEX journals_by_end ON journals (expires_at)",
+    """CREATE TABLE journal_chunks (
+        journal INTEGER NOT NULL REFERENCES journals (id) ON DELETE CASCADE,
+        last INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (journal, last)
+    ) WITHOUT ROWID""",
+)
+_STEPS = (_SESSIONS, _JOURNALS)
+"""What each version of the tables added to the one before."""
+SCHEMA_VERSION = len(_STEPS)
 
 _REMEDIES = {
     "BUSY": "is locked by another program; try again, or stop what else uses the file",
@@ -108,7 +135,7 @@ def connect(path: str) -> sqlite3.Connection:
             _create_file(Path(path))
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            _prepare(connection)
+            _prepare_in_turn(connection)
         except BaseException:
             connection.close()
             raise
@@ -116,6 +143,29 @@ def connect(path: str) -> sqlite3.Connection:
         failure = unavailable(error)
         failure.detail = f"{path}: {failure.detail or failure.message}"
         raise failure from None
+    return connection
+
+
+def connect_shortcut(path: str) -> sqlite3.Connection:
+    """A second connection to a database that is open, as `SqliteShortcut` wants it.
+
+    Raises:
+        StateUnavailable: It can't be opened.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                # Each commit would wait for the disk.
+                raise StateUnavailable("The state database has no write-ahead log.")
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise unavailable(error) from None
     return connection
 
 
@@ -129,7 +179,7 @@ def unavailable(error: Exception) -> StateUnavailable:
         code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
     remedy = _REMEDIES.get(code, "failed; see the log, and check the disk it is on")
     return StateUnavailable(
-        f"the state database {remedy}", detail=f"{type(error).__name__}: {error}"
+        f"The state database {remedy}", detail=f"{type(error).__name__}: {error}"
     )
 
 
@@ -142,15 +192,39 @@ def _create_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
+def _prepare_in_turn(connection: sqlite3.Connection) -> None:
+    """Prepare a connection, in turn with other processes that do the same.
+
+    SQLite's own waiting does not cover the change to a write-ahead log.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            _prepare(connection)
+        except sqlite3.OperationalError as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(PREPARE_RETRY_SECONDS)
+        else:
+            return
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
+    # In one transaction: between two another process could create the tables.
+    connection.execute("BEGIN")
     version = _version(connection)
+    connection.execute("COMMIT")
     if version < SCHEMA_VERSION:
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have been faster.
-        if _version(connection) == 0:
-            for statement in _SCHEMA:
+        for step in _STEPS[_version(connection) :]:
+            for statement in step:
                 connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
     # With a write-ahead log this can lose the last turns in a power cut, but corrupt nothing.
@@ -161,11 +235,11 @@ def _version(connection: sqlite3.Connection) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise StateUnavailable(
-            f"the state database was written by a newer version of the hub (schema {version}, "
+            f"The state database was written by a newer version of the hub (schema {version}, "
             f"this version knows {SCHEMA_VERSION}); upgrade the hub, or point `state` elsewhere"
         )
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise StateUnavailable(
-            "the state database belongs to another program; point `state` elsewhere"
+            "The state database belongs to another program; point `state` elsewhere"
         )
     return version

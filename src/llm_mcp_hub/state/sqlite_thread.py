@@ -3,6 +3,9 @@
 Jobs run in the order they were given, each wholly or not at all: a batch is one transaction, and
 a job that fails is undone alone. A caller hears of success only after the commit. No caller waits
 longer than `OPERATION_SECONDS`; one that stopped waiting before its job began is passed over.
+
+A short job that comes alone is done at once on a second connection, `SqliteShortcut`; never while
+another short job waits for the thread, so these, too, are done in the order they were given.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from typing import Any, TypeVar
 
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.state.sqlite_file import unavailable
+from llm_mcp_hub.state.sqlite_shortcut import NotHere, SqliteShortcut
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -29,7 +33,7 @@ Python waits for every thread before it exits."""
 MAX_BATCH = 256
 """Bounds how long the first job of a batch waits for the commit."""
 
-_CLOSED = "the state store is closed; the hub is stopping"
+_CLOSED = "The state store is closed; the hub is stopping"
 
 
 class _Job:
@@ -41,6 +45,12 @@ class _Job:
         self.future = future
 
 
+class _Checkpoint:
+    """Asks the thread to carry the write-ahead log over into the database file."""
+
+
+_CHECKPOINT = _Checkpoint()
+
 Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
@@ -49,24 +59,48 @@ class SqliteThread:
 
     Args:
         connect: Opens the connection; called in the thread.
+        connect_shortcut: Opens the second connection; called in the thread. None: there is none.
         volatile: Whether closing the connection loses the data, so that it is never reopened.
     """
 
     def __init__(
         self,
         connect: Callable[[], sqlite3.Connection],
+        connect_shortcut: Callable[[], sqlite3.Connection] | None = None,
         *,
         volatile: bool = False,
         deadline: float = OPERATION_SECONDS,
     ) -> None:
         self._connect = connect
+        self._connect_shortcut = connect_shortcut
+        self._shortcut: SqliteShortcut | None = None
+        self._short_waiting = 0
+        self._others_now = False
         self._volatile = volatile
         self._deadline = deadline
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job | _Checkpoint | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._closed = False
+        self._checkpoint_due = False
         self._ended: asyncio.Future[None] | None = None
+
+    async def run_short(self, work: Work[T], *, writes: bool) -> T:
+        """As `run`, for a job that takes microseconds and may be begun a second time."""
+        if self._is_alone() and (shortcut := self._shortcut) is not None:
+            try:
+                value = shortcut.run(work, writes=writes)
+            except NotHere:
+                pass
+            else:
+                if shortcut.checkpoint_due():
+                    self._queue.put(_CHECKPOINT)
+                return value
+        self._short_waiting += 1
+        try:
+            return await self.run(work, writes=writes)
+        finally:
+            self._short_waiting -= 1
 
     async def run(self, work: Work[T], *, writes: bool) -> T:
         """The result of the job, once it is committed.
@@ -91,6 +125,8 @@ class SqliteThread:
     async def aclose(self) -> None:
         """Finish what is queued, close the connection, end the thread."""
         self._closed = True
+        if self._shortcut is not None:
+            self._shortcut.close()
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -100,11 +136,25 @@ class SqliteThread:
             await asyncio.wait_for(self._ended, CLOSE_SECONDS)
             thread.join()
 
+    def _is_alone(self) -> bool:
+        """Whether no other short job waits, and none was asked for in this turn of the loop.
+
+        Of several that come together, a transaction each costs more than the thread's one for all.
+        """
+        if self._short_waiting or self._others_now or self._closed:
+            return False
+        self._others_now = True
+        asyncio.get_running_loop().call_soon(self._no_others)
+        return True
+
+    def _no_others(self) -> None:
+        self._others_now = False
+
     def _expire(self, future: asyncio.Future[Any]) -> None:
         if not future.done():
             future.set_exception(
                 StateUnavailable(
-                    f"the state database did not answer within {self._deadline:g} s; "
+                    f"The state database did not answer within {self._deadline:g} s; "
                     "check the disk it is on, then try again"
                 )
             )
@@ -115,6 +165,9 @@ class SqliteThread:
             batch, open_ended = self._gather()
             if batch:
                 self._deliver(self._execute(batch))
+            if self._checkpoint_due:
+                self._checkpoint_due = False
+                self._checkpoint()
         self._disconnect()
         if self._ended is not None:
             self._deliver([(self._ended, None, None)])
@@ -127,6 +180,9 @@ class SqliteThread:
         batch: list[_Job] = []
         with contextlib.suppress(queue.Empty):
             while job is not None:
+                if isinstance(job, _Checkpoint):
+                    self._checkpoint_due = True
+                    return batch, True
                 batch.append(job)
                 if len(batch) == MAX_BATCH:
                     return batch, True
@@ -137,7 +193,9 @@ class SqliteThread:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            return self._transact(self._connection, batch)
+            outcomes = self._transact(self._connection, batch)
+            self._open_shortcut()
+            return outcomes
         except Exception as error:  # noqa: BLE001  # a thread that dies leaves its callers waiting
             # The transaction is gone, and with it whatever the batch had done.
             self._recover()
@@ -180,6 +238,20 @@ class SqliteThread:
             return [(job.future, None, error)]
         connection.execute("COMMIT")
         return [(job.future, value, None)]
+
+    def _open_shortcut(self) -> None:
+        if self._connect_shortcut is None or self._closed:
+            return
+        if self._shortcut is None or self._shortcut.closed:
+            # Nobody waits for it: without it all jobs come here.
+            with contextlib.suppress(StateUnavailable):
+                self._shortcut = SqliteShortcut(self._connect_shortcut())
+
+    def _checkpoint(self) -> None:
+        if self._connection is not None:
+            # What can't be carried over now is carried over with the next one.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _recover(self) -> None:
         if self._volatile:

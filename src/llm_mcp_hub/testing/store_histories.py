@@ -1,11 +1,11 @@
 """A machine that looks for a difference between a store and the model.
 
-Hypothesis makes up histories of calls by two principals on the same few ids, with time going by,
-and shortens the first one in which the two answer differently.
+Hypothesis makes up histories of calls by two principals on the same few sessions and journals, with
+time going by, and shortens the first one in which the two answer differently.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.session import SessionAppend, SessionSummary, StoredMessage
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.state.base import Lease, Store
+from llm_mcp_hub.testing.store_journal_steps import JournalStep, journal_steps
 from llm_mcp_hub.testing.store_model import Key, StoreModel
 from llm_mcp_hub.testing.store_promise import START, BrokenPromiseError, OpenStore
 
@@ -94,14 +95,15 @@ class _Wait(Struct, frozen=True):
     seconds: float
 
 
-_Step = (
-    _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete | _ListAll | _ReadAll | _Wait
-)
+_SessionStep = _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete
+_Step = _SessionStep | _ListAll | _ReadAll | _Wait | JournalStep
+_Steps = Mapping[str, tuple[int, st.SearchStrategy[_Step]]]
+"""Each with its weight among all of them."""
 
 _keys = st.sampled_from(KEYS)
-_digests = st.sampled_from(["d1", "d2"])
+_digests = st.sampled_from(["d1", "d1", "d1", "d2"])
 _turns = st.sampled_from(["t1", "t2"])
-_leases = st.builds(Lease, _turns, st.sampled_from([5.0, 60.0]))
+_leases = st.builds(Lease, _turns, st.sampled_from([5.0, 60.0, 60.0]))
 _messages = st.builds(
     lambda text, digest: StoredMessage(Message("user", (TextPart(text),)), digest, START),
     st.text(max_size=3),
@@ -118,24 +120,30 @@ _appends = st.builds(
     created_at_off=st.sampled_from([None, 0.0, 0.0, -1.0]),
     tokens=st.integers(0, 9),
 )
-_steps: dict[str, tuple[int, st.SearchStrategy[_Step]]] = {
+_session_steps: _Steps = {
     "append": (6, _appends),
     "begin": (4, st.builds(_Begin, _keys, _leases)),
-    "by digest": (3, st.builds(_BeginByDigest, st.sampled_from(["ann", "bob"]), _digests, _leases)),
-    "wait": (4, st.builds(_Wait, st.sampled_from([1.0, 1.0, 4.0, 5.0, 5.0, 56.0, 300.0]))),
+    "by digest": (6, st.builds(_BeginByDigest, st.sampled_from(["ann", "bob"]), _digests, _leases)),
+    "wait": (3, st.builds(_Wait, st.sampled_from([1.0, 1.0, 4.0, 5.0, 5.0, 56.0, 300.0]))),
     "read": (3, st.just(_ReadAll())),
     "list": (2, st.builds(_ListAll, st.sampled_from(["ann", "bob", None]))),
     "renew": (2, st.builds(_Renew, st.lists(_keys, min_size=1, max_size=3).map(tuple), _leases)),
     "release": (1, st.builds(_Release, _keys, _turns)),
     "delete": (1, st.builds(_Delete, _keys)),
 }
-# Hypothesis would call all of them equally often, and most often there would be no session.
-_any_step = st.sampled_from(
-    [name for name, (weight, _) in _steps.items() for _ in range(weight)]
-).flatmap(lambda name: _steps[name][1])
+_KINDS: tuple[_Steps, ...] = (_session_steps, {**_session_steps, **journal_steps})
+"""Histories of sessions alone, and of sessions and journals that should not notice each other."""
 
 
-def _machine(open_store: OpenStore, runner: asyncio.Runner) -> type[RuleBasedStateMachine]:
+def _any_of(steps: _Steps) -> st.SearchStrategy[_Step]:
+    # Hypothesis would call all of them equally often, and most often there would be no session.
+    names = [name for name, (weight, _) in steps.items() for _ in range(weight)]
+    return st.sampled_from(names).flatmap(lambda name: steps[name][1])
+
+
+def _machine(
+    open_store: OpenStore, runner: asyncio.Runner, steps: _Steps
+) -> type[RuleBasedStateMachine]:
     wait = runner.get_loop().run_until_complete
 
     class StoreMachine(RuleBasedStateMachine):
@@ -155,7 +163,7 @@ def _machine(open_store: OpenStore, runner: asyncio.Runner) -> type[RuleBasedSta
             if got != want:
                 raise BrokenPromiseError(f"expected {want!r}, got {got!r}")
 
-        @rule(step=_any_step)
+        @rule(step=_any_of(steps))
         def do(self, step: _Step) -> None:
             store, model, now = self.store, self.model, self.now
             match step:
@@ -185,6 +193,8 @@ def _machine(open_store: OpenStore, runner: asyncio.Runner) -> type[RuleBasedSta
                         self.same(store.get(*each, now), partial(model.get, each, now))
                 case _Wait(seconds):
                     self.now += seconds
+                case _:
+                    self.same(*step.calls(store, model, now))
 
     return StoreMachine
 
@@ -194,27 +204,26 @@ def compare_with_model(open_store: OpenStore, histories: int, *, shorten: bool =
 
     Args:
         open_store: Gives an open and empty store, and closes it.
-        histories: How many.
+        histories: How many of each kind.
         shorten: Whether to look for a shorter history once there is a difference, which takes
             up to a minute.
 
     Raises:
         BrokenPromiseError: The store and the model differ.
     """
+    thorough = settings(
+        max_examples=histories,
+        stateful_step_count=STEPS,
+        phases=[Phase.generate, *([Phase.shrink] if shorten else [])],
+        # A suite that others run must fail always or never, and leave no files.
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     with asyncio.Runner() as runner:
-        run_state_machine_as_test(
-            _machine(open_store, runner),
-            settings=settings(
-                max_examples=histories,
-                stateful_step_count=STEPS,
-                phases=[Phase.generate, *([Phase.shrink] if shorten else [])],
-                # A suite that others run must fail always or never, and leave no files.
-                derandomize=True,
-                database=None,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        for steps in _KINDS:
+            run_state_machine_as_test(_machine(open_store, runner, steps), settings=thorough)
 
 
 def _outcome(call: Callable[[], Any]) -> Any:

@@ -3,18 +3,21 @@
 import msgspec
 
 from llm_mcp_hub.domain.chunk import Usage
+from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
 from llm_mcp_hub.state.base import Lease
 
 Key = tuple[str, str]
-"""Principal and session id."""
+"""Principal and session id, or principal and turn id."""
 
 
 class StoreModel:
-    """What a store promises about sessions, as slow and as plain as can be."""
+    """What a store promises about sessions and journals, as slow and as plain as can be."""
 
     def __init__(self) -> None:
+        self.journals: dict[Key, tuple[Journal, float]] = {}
+        self.turns: dict[Key, str] = {}
         self.sessions: dict[Key, Session] = {}
         self.leases: dict[Key, tuple[str, float]] = {}
 
@@ -105,3 +108,62 @@ class StoreModel:
             if principal in (None, key[0]) and session.summary.expires_at > now
         ]
         return sorted(found, key=lambda one: (one.updated_at, one.principal, one.id), reverse=True)
+
+    def read_journal(
+        self, principal: str, turn_id: str, after: int, now: float, wanted_until: float = 0.0
+    ) -> Journal | None:
+        """As the store."""
+        journal, expires_at = self.journals.get((principal, turn_id), (None, 0.0))
+        if journal is None or expires_at <= now:
+            return None
+        wanted = max(journal.wanted_until, wanted_until)
+        journal = msgspec.structs.replace(journal, wanted_until=wanted)
+        self.journals[principal, turn_id] = journal, expires_at
+        return msgspec.structs.replace(journal, chunks=journal.chunks[after:])
+
+    def claim_key(
+        self, head: JournalHead, alive_until: float, ttl: float, now: float
+    ) -> JournalHead | None:
+        """As the store."""
+        key = (head.principal, str(head.key))
+        holder = self.turns.get(key, head.turn_id)
+        taken = self.read_journal(head.principal, holder, 0, now)
+        if taken is not None and holder != head.turn_id:
+            return taken.head
+        journal = self._journal(head, now)
+        self._free_keys(head)
+        self.turns[key] = head.turn_id
+        self._keep(journal, alive_until, now + ttl)
+        return None
+
+    def write_journals(self, entries: tuple[JournalEntry, ...], ttl: float, now: float) -> None:
+        """As the store."""
+        for entry in entries:
+            journal = self._journal(entry.head, now)
+            length = len(journal.chunks)
+            if journal.end is None and entry.after <= length:
+                chunks = journal.chunks + entry.chunks[length - entry.after :]
+                head = entry.head if entry.after == 0 else journal.head
+                journal = msgspec.structs.replace(journal, head=head, chunks=chunks, end=entry.end)
+                self._keep(journal, entry.alive_until, now + ttl)
+
+    def release_key(self, principal: str, key: str, turn_id: str) -> None:
+        """As the store."""
+        if self.turns.get((principal, key)) == turn_id:
+            del self.turns[principal, key]
+
+    def _journal(self, head: JournalHead, now: float) -> Journal:
+        journal = self.read_journal(head.principal, head.turn_id, 0, now)
+        if journal is None:
+            self._free_keys(head)
+        return journal or Journal(head, (), 0.0)
+
+    def _keep(self, journal: Journal, alive_until: float, expires_at: float) -> None:
+        alive_until = max(alive_until, journal.alive_until)
+        kept = msgspec.structs.replace(journal, alive_until=alive_until)
+        self.journals[journal.head.principal, journal.head.turn_id] = kept, expires_at
+
+    def _free_keys(self, head: JournalHead) -> None:
+        for key, turn_id in list(self.turns.items()):
+            if (key[0], turn_id) == (head.principal, head.turn_id):
+                del self.turns[key]

@@ -65,7 +65,8 @@ async def refused(call: Awaitable[object], error: type[HubError], what: str) -> 
     """Await a call that must raise the error."""
     try:
         result = await call
-    except error:
+    except error as refusal:
+        equal(refusal.message[:1].islower(), False, f"{what}: the message begins in lower case")
         return
     except HubError as other:
         raise BrokenPromiseError(f"{what}: expected {error.__name__}, got {other!r}") from other

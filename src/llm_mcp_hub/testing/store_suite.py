@@ -21,12 +21,20 @@ time. The test is an ordinary function: the suite brings its own event loops.
 
 import asyncio
 
-from llm_mcp_hub.testing import store_leases, store_listing, store_sessions
+from llm_mcp_hub.testing import (
+    store_journals,
+    store_keys,
+    store_leases,
+    store_listing,
+    store_sessions,
+)
 from llm_mcp_hub.testing.store_promise import BrokenPromiseError, OpenStore, Promise
 
 STORE_PROMISES: tuple[Promise, ...] = (
     *store_sessions.promise.all,
     *store_leases.promise.all,
+    *store_journals.promise.all,
+    *store_keys.promise.all,
     *store_listing.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place."""
@@ -60,7 +68,7 @@ def check_store(open_store: OpenStore, *, histories: int = HISTORIES) -> None:
 
     Args:
         open_store: Gives an open and empty store, and closes it.
-        histories: How many histories; 0 for none.
+        histories: How many histories of each kind; 0 for none.
 
     Raises:
         BrokenPromiseError: The first promise the store does not keep, or the shortest history

@@ -1,0 +1,103 @@
+"""The Lua scripts of journals; `redis_scripts` says what all scripts keep to.
+
+A key is a turn's as long as both say so: the key names the turn, and the turn's journal, which
+lives, names the key.
+"""
+
+_COMMON = """
+local function read(key, now)
+  local found = redis.call('HMGET', key, 'expires_at', 'length', 'end', 'alive_until', 'key',
+    'head', 'wanted_until')
+  if found[1] and tonumber(found[1]) > now then return found end
+  return nil
+end
+
+local function begin(journal, chunks, head)
+  redis.call('DEL', journal, chunks)
+  redis.call('HSET', journal, 'head', head, 'length', 0, 'end', '', 'key', '',
+    'alive_until', 0, 'wanted_until', 0)
+  return {false, '0', '', '0', ''}
+end
+
+local function later(a, b)
+  return tonumber(a) > tonumber(b) and a or b
+end
+"""
+
+CLAIM_KEY = (
+    _COMMON
+    + """
+-- KEYS journal chunks key; ARGV base turn key head now ends ms alive
+local now = tonumber(ARGV[5])
+local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= ARGV[2] then
+  local taken = read(ARGV[1] .. ':journal:' .. holder, now)
+  if taken and taken[5] == ARGV[3] then return taken[6] end
+end
+local journal = read(KEYS[1], now)
+redis.call('EXISTS', KEYS[2])
+journal = journal or begin(KEYS[1], KEYS[2], ARGV[4])
+redis.call('HSET', KEYS[1], 'key', ARGV[3], 'expires_at', ARGV[6],
+  'alive_until', later(journal[4], ARGV[8]))
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('PEXPIRE', KEYS[2], ARGV[7])
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[7])
+return nil
+"""
+)
+
+WRITE = (
+    _COMMON
+    + """
+-- KEYS journal chunks; ARGV base head now ends ms, then of each entry: after last alive end blob
+local journal = read(KEYS[1], tonumber(ARGV[3]))
+local length = journal and tonumber(journal[2]) or 0
+redis.call('EXISTS', KEYS[2])
+local key = journal and journal[5] ~= '' and ARGV[1] .. ':key:' .. journal[5]
+if key then redis.call('EXISTS', key) end
+local ended, wrote = journal and journal[3] or '', false
+for i = 6, #ARGV, 5 do
+  local last = tonumber(ARGV[i + 1])
+  if ended == '' and tonumber(ARGV[i]) <= length then
+    journal = journal or begin(KEYS[1], KEYS[2], ARGV[2])
+    if last > length then
+      redis.call('XADD', KEYS[2], ARGV[i + 1] .. '-0', 'c', ARGV[i + 4])
+      length = last
+    end
+    journal[4] = later(journal[4], ARGV[i + 2])
+    ended, wrote = ARGV[i + 3], true
+  end
+end
+if not wrote then return 0 end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
+redis.call('HSET', KEYS[1], 'length', length, 'end', ended, 'alive_until', journal[4],
+  'expires_at', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+if key then redis.call('PEXPIRE', key, ARGV[5]) end
+return 1
+"""
+)
+
+READ = (
+    _COMMON
+    + """
+-- KEYS journal chunks; ARGV now after wanted
+local journal = read(KEYS[1], tonumber(ARGV[1]))
+if not journal then return nil end
+local chunks = redis.call('XRANGE', KEYS[2], '(' .. ARGV[2] .. '-0', '+')
+if tonumber(ARGV[3]) > tonumber(journal[7]) then
+  journal[7] = ARGV[3]
+  redis.call('HSET', KEYS[1], 'wanted_until', ARGV[3])
+end
+return {journal, chunks}
+"""
+)
+
+RELEASE_KEY = """
+-- KEYS journal key; ARGV turn key
+local held = redis.call('HGET', KEYS[1], 'key') == ARGV[2]
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if held then redis.call('HSET', KEYS[1], 'key', '') end
+return redis.call('DEL', KEYS[2])
+"""

@@ -1,0 +1,138 @@
+"""What each call on journals does to the tables: functions of an open transaction, as for sessions.
+
+A call of `write` carries the entries of all running turns, twenty times a second, so its statements
+are few and go through indexes alone.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
+from llm_mcp_hub.state.journal_bytes import LONGEST, decode_end, decode_head, encode, joined
+
+SWEEP_JOURNALS = 8
+"""How many expired journals each write removes at most: more than can begin between two writes of
+a busy hub, and little enough that no turn waits for it."""
+
+_FIND = (
+    "SELECT id, length, ended IS NOT NULL FROM journals "
+    "WHERE principal = ? AND turn_id = ? AND expires_at > ?"
+)
+_BEGIN = (
+    "INSERT INTO journals (principal, turn_id, head, alive_until, expires_at) "
+    "VALUES (?, ?, ?, ?, ?)"
+)
+_CLAIM = (
+    "INSERT INTO journals (principal, turn_id, key, head, alive_until, expires_at) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal, turn_id) DO UPDATE SET "
+    "key = excluded.key, alive_until = max(alive_until, excluded.alive_until), "
+    "expires_at = excluded.expires_at"
+)
+_UPDATE = (
+    "UPDATE journals SET head = coalesce(?, head), length = ?, ended = ?, "
+    "alive_until = max(alive_until, ?), "
+    "expires_at = ? WHERE id = ?"
+)
+_ADD = "INSERT INTO journal_chunks (journal, last, body) VALUES (?, ?, ?)"
+
+
+def claim_key(
+    db: sqlite3.Connection, head: JournalHead, alive_until: float, ttl: float, now: float
+) -> JournalHead | None:
+    """Begin a journal under a key that is free."""
+    principal, turn_id, key = head.principal, head.turn_id, head.key
+    found = db.execute(
+        "SELECT turn_id, head FROM journals WHERE principal = ? AND key = ? AND expires_at > ?",
+        (principal, key, now),
+    ).fetchone()
+    if found is not None and found[0] != turn_id:
+        return decode_head(found[1])
+    db.execute(
+        "DELETE FROM journals WHERE principal = ? AND (turn_id = ? OR key = ?) AND expires_at <= ?",
+        (principal, turn_id, key, now),
+    )
+    db.execute(_CLAIM, (principal, turn_id, key, encode(head), alive_until, now + ttl))
+    return None
+
+
+def write(db: sqlite3.Connection, entries: Sequence[JournalEntry], ttl: float, now: float) -> None:
+    """Add to journals, and remove some that have expired."""
+    updates: list[tuple[Any, ...]] = []
+    blobs: list[tuple[Any, ...]] = []
+    known: dict[tuple[str, str], tuple[int | None, int, bool]] = {}
+    for entry in entries:
+        name = (entry.head.principal, entry.head.turn_id)
+        found = known.get(name) or db.execute(_FIND, (*name, now)).fetchone()
+        journal, length, ended = found or (None, 0, False)
+        if ended or entry.after > length:
+            continue
+        if journal is None:
+            journal = _begin(db, entry, now + ttl, now)
+        last = entry.after + len(entry.chunks)
+        if last > length:
+            blobs.append((journal, last, encode(entry.chunks[length - entry.after :])))
+            length = last
+        end = encode(entry.end) if entry.end is not None else None
+        brought = encode(entry.head) if entry.after == 0 else None
+        updates.append((brought, length, end, entry.alive_until, now + ttl, journal))
+        known[name] = (journal, length, end is not None)
+    db.executemany(_ADD, blobs)
+    db.executemany(_UPDATE, updates)
+    db.execute(
+        "DELETE FROM journals WHERE id IN (SELECT id FROM journals WHERE expires_at <= ? LIMIT ?)",
+        (now, SWEEP_JOURNALS),
+    )
+
+
+def read(
+    db: sqlite3.Connection,
+    principal: str,
+    turn_id: str,
+    after: int,
+    now: float,
+    wanted_until: float,
+) -> Journal | None:
+    """The journal from a chunk on; writes only if `wanted_until` is more than is recorded."""
+    found = db.execute(
+        "SELECT id, head, alive_until, ended, wanted_until FROM journals "
+        "WHERE principal = ? AND turn_id = ? AND expires_at > ?",
+        (principal, turn_id, now),
+    ).fetchone()
+    if found is None:
+        return None
+    journal, head, alive_until, ended, recorded = found
+    if wanted_until > recorded:
+        db.execute("UPDATE journals SET wanted_until = ? WHERE id = ?", (wanted_until, journal))
+    blobs = db.execute(
+        "SELECT last, body FROM journal_chunks WHERE journal = ? AND last > ? ORDER BY last",
+        (journal, min(after, LONGEST)),
+    )
+    return Journal(
+        head=decode_head(head),
+        chunks=joined(after, blobs),
+        alive_until=alive_until,
+        end=decode_end(ended) if ended is not None else None,
+        wanted_until=max(recorded, wanted_until),
+    )
+
+
+def release_key(db: sqlite3.Connection, principal: str, key: str, turn_id: str) -> None:
+    """Let a key be used anew."""
+    db.execute(
+        "UPDATE journals SET key = NULL WHERE principal = ? AND key = ? AND turn_id = ?",
+        (principal, key, turn_id),
+    )
+
+
+def _begin(
+    db: sqlite3.Connection, entry: JournalEntry, expires_at: float, now: float
+) -> int | None:
+    head = entry.head
+    # What is left of an expired journal of that turn goes, with its chunks.
+    db.execute(
+        "DELETE FROM journals WHERE principal = ? AND turn_id = ? AND expires_at <= ?",
+        (head.principal, head.turn_id, now),
+    )
+    values = (head.principal, head.turn_id, encode(head), entry.alive_until, expires_at)
+    return db.execute(_BEGIN, values).lastrowid
