@@ -5,7 +5,8 @@
     │   ├── InvalidRequest
     │   ├── UnsupportedParameter
     │   ├── ContextTooLong
-    │   └── RequestTooLarge
+    │   ├── RequestTooLarge
+    │   └── KeyReused           the Idempotency-Key came with another request before
     ├── NotAuthenticated        no access token, or one the hub does not know
     ├── NotPermitted            the access token lacks the scope
     ├── NotFound
@@ -14,6 +15,7 @@
     │   ├── UnknownModel
     │   ├── UnknownProvider
     │   ├── UnknownSession
+    │   ├── UnknownTurn
     │   └── UnknownAccessToken
     ├── Conflict
     │   ├── SessionBusy         another turn runs on the session
@@ -25,7 +27,9 @@
     ├── WorkerError             the child process failed
     │   ├── WorkerStartFailed
     │   ├── WorkerDied
-    │   └── WorkerGarbled
+    │   ├── WorkerHung          it gives no sign of life, and was stopped
+    │   ├── WorkerGarbled
+    │   └── WorkerLimitExceeded it took more memory, CPU time, … than it may
     ├── ProviderError           the vendor's back end failed
     │   ├── ProviderFailed
     │   ├── ProviderOverloaded
@@ -34,9 +38,12 @@
     │   ├── ProviderUnavailable
     │   ├── LoginRequired       the vendor's tool is not logged in; says what to do
     │   ├── QueueTimeout        waited for a worker as long as allowed
+    │   ├── MemoryShort         the machine has no memory for a worker
     │   ├── Draining
     │   └── StateUnavailable    the state store can't be reached
     ├── TurnTimeout             one of the turn's deadlines passed
+    ├── TurnCancelled           its caller left and did not come back
+    ├── TurnLost                the hub that ran it ended
     ├── ConfigError             the hub can't start with this configuration
     └── InternalError
 
@@ -123,6 +130,12 @@ class RequestTooLarge(BadRequest):
     code = "request_too_large"
 
 
+class KeyReused(BadRequest):
+    """The `Idempotency-Key` names another request of this principal's."""
+
+    code = "idempotency_key_reused"
+
+
 class NotAuthenticated(HubError):
     """No access token, or an unknown, expired or revoked one."""
 
@@ -169,6 +182,12 @@ class UnknownSession(NotFound):
     """The principal has no such session, or it has expired."""
 
     code = "session_not_found"
+
+
+class UnknownTurn(NotFound):
+    """The principal has no such turn, or its journal has expired."""
+
+    code = "turn_not_found"
 
 
 class UnknownAccessToken(NotFound):
@@ -240,10 +259,25 @@ class WorkerDied(WorkerError):
     code = "worker_died"
 
 
+class WorkerHung(WorkerError):
+    """The worker did not answer when it was asked for a sign of life, and was stopped."""
+
+    code = "worker_hung"
+
+
 class WorkerGarbled(WorkerError):
     """The worker's output broke its protocol, or a line exceeded the limit."""
 
     code = "worker_garbled"
+
+
+class WorkerLimitExceeded(WorkerError):
+    """The worker took more than one may, and was stopped; the message names the limit.
+
+    Not retryable: the turn may have been paid for, and the same request would go the same way.
+    """
+
+    code = "worker_limit_exceeded"
 
 
 class ProviderError(HubError):
@@ -299,6 +333,12 @@ class QueueTimeout(Unavailable):
     code = "queue_timeout"
 
 
+class MemoryShort(Unavailable):
+    """There is too little memory to start a worker, and none that could give any back."""
+
+    code = "memory_short"
+
+
 class Draining(Unavailable):
     """The hub is shutting down."""
 
@@ -315,6 +355,18 @@ class TurnTimeout(HubError):
     """A deadline of the turn passed; the message names it."""
 
     code = "turn_timeout"
+
+
+class TurnCancelled(HubError):
+    """The turn was ended before its answer was complete, because nobody waited for it."""
+
+    code = "turn_cancelled"
+
+
+class TurnLost(HubError):
+    """The hub that ran the turn ended before the answer was complete."""
+
+    code = "turn_lost"
 
 
 class ConfigError(HubError):

@@ -33,6 +33,7 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.UnsupportedParameter: (400, "invalid_request_error"),
     errors.ContextTooLong: (400, "invalid_request_error"),
     errors.RequestTooLarge: (413, "invalid_request_error"),
+    errors.KeyReused: (422, "invalid_request_error"),
     errors.NotAuthenticated: (401, "authentication_error"),
     errors.NotPermitted: (403, "permission_error"),
     errors.NotFound: (404, "not_found_error"),
@@ -41,6 +42,7 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.UnknownModel: (404, "not_found_error"),
     errors.UnknownProvider: (404, "not_found_error"),
     errors.UnknownSession: (404, "not_found_error"),
+    errors.UnknownTurn: (404, "not_found_error"),
     errors.UnknownAccessToken: (404, "not_found_error"),
     errors.Conflict: (409, "conflict_error"),
     errors.SessionBusy: (409, "conflict_error"),
@@ -52,7 +54,9 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.WorkerError: (502, "api_error"),
     errors.WorkerStartFailed: (502, "api_error"),
     errors.WorkerDied: (502, "api_error"),
+    errors.WorkerHung: (502, "api_error"),
     errors.WorkerGarbled: (502, "api_error"),
+    errors.WorkerLimitExceeded: (502, "api_error"),
     errors.ProviderError: (502, "api_error"),
     errors.ProviderFailed: (502, "api_error"),
     errors.ProviderOverloaded: (503, "api_error"),
@@ -61,9 +65,12 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.ProviderUnavailable: (503, "api_error"),
     errors.LoginRequired: (503, "api_error"),
     errors.QueueTimeout: (503, "api_error"),
+    errors.MemoryShort: (503, "api_error"),
     errors.Draining: (503, "api_error"),
     errors.StateUnavailable: (503, "api_error"),
     errors.TurnTimeout: (504, "api_error"),
+    errors.TurnCancelled: (410, "api_error"),
+    errors.TurnLost: (502, "api_error"),
     errors.ConfigError: (500, "api_error"),
     errors.InternalError: (500, "api_error"),
 }
@@ -90,10 +97,14 @@ def status_of(error: HubError) -> int:
     return _row(error)[0]
 
 
+def error_object(error: HubError) -> ErrorObject:
+    """An error as clients see it."""
+    return ErrorObject(error.message, _row(error)[1], error.param, error.code)
+
+
 def error_body(error: HubError) -> bytes:
     """The JSON body of an error."""
-    kind = _row(error)[1]
-    return msgspec.json.encode(ErrorBody(ErrorObject(error.message, kind, error.param, error.code)))
+    return msgspec.json.encode(ErrorBody(error_object(error)))
 
 
 def error_headers(error: HubError) -> dict[str, str]:
