@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_mcp_hub.errors import WorkerDied, WorkerGarbled
-from llm_mcp_hub.workers import process
+from llm_mcp_hub.workers import child_end, process
 from llm_mcp_hub.workers.pipes import READ_BYTES
 from llm_mcp_hub.workers.process import STDERR_TAIL_BYTES, UNREAD_LIMIT_BYTES, Worker
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -270,7 +270,7 @@ async def test_a_worker_is_watched_without_process_descriptors_as_well(
     def unknown(_pid: int) -> int:
         raise OSError("no such call")
 
-    monkeypatch.setattr(process.os, "pidfd_open", unknown)
+    monkeypatch.setattr(child_end.os, "pidfd_open", unknown)
     worker = await start(program("os.write(1, b'a\\n')\nsys.exit(3)"))
     lines, error = await receive_all(worker)
     assert lines == [b"a"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -184,7 +185,7 @@ async def test_what_cannot_be_started_fails_and_leaves_nothing(
 async def test_no_temporary_directory_is_a_failed_start(
     remains: Any, program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(spawn.tempfile, "tempdir", str(tmp_path / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(WorkerStartFailed):
         await Worker.start(program(TELL))
 

@@ -106,11 +106,21 @@ def read_some(descriptor: int) -> bytes | None:
         return b""
 
 
+def has_unread(descriptor: int) -> bool:
+    """Whether there is anything in the pipe at this moment."""
+    return _unread(descriptor) > 0
+
+
 def read_present(descriptor: int) -> bytes:
     """What is in the pipe at this moment and not what is written to it meanwhile."""
-    (left,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    left = _unread(descriptor)
     pieces: list[bytes] = []
     while left > 0 and (piece := read_some(descriptor)):
         pieces.append(piece[:left])
         left -= len(piece)
     return b"".join(pieces)
+
+
+def _unread(descriptor: int) -> int:
+    (size,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    return int(size)

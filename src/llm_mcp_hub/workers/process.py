@@ -1,25 +1,26 @@
 """One supervised child process that is spoken to in lines.
 
 Guarantees: neither reading nor writing ever blocks the event loop; the memory held for unread
-output is bounded (the pipe is left full instead); a line above 64 KiB is no special case; when
-`aclose` returns, the child is reaped and its whole process group killed, its descriptors are
-closed and its directories deleted, however the child behaved. A process group is only ever
-signalled while its leader is not reaped, so never somebody else's.
+output is bounded (the pipe is left full instead); a line above 64 KiB is no special case; a child
+that takes more than its limits is stopped, and the error names the limit; when `aclose` returns,
+the child is reaped and all its descendants killed, its descriptors are closed and its directories
+deleted, however the child behaved. A process group is only ever signalled while its leader is not
+reaped, so never somebody else's.
 """
 
 import asyncio
 import os
 import signal
-import sys
-import threading
 import time
 from contextlib import suppress
 
-from llm_mcp_hub.errors import WorkerDied, WorkerGarbled, WorkerStartFailed
+from llm_mcp_hub.errors import HubError, WorkerDied, WorkerGarbled, WorkerStartFailed
+from llm_mcp_hub.workers.child_end import ChildEnd
 from llm_mcp_hub.workers.framing import LineFramer, LineTooLong
-from llm_mcp_hub.workers.pipes import PipeWriter, Tail, read_present, read_some
+from llm_mcp_hub.workers.pipes import PipeWriter, Tail, has_unread, read_present, read_some
 from llm_mcp_hub.workers.spawn import KILL_WAIT_SECONDS, Spawned, spawn_in_thread
 from llm_mcp_hub.workers.spec import WorkerSpec
+from llm_mcp_hub.workers.worker_limits import Meter, WorkerUsage
 
 UNREAD_LIMIT_BYTES = 1024 * 1024
 """Above this much unread output the pipe is no longer read until the reader catches up."""
@@ -51,8 +52,9 @@ class Worker:
         self._stdin = PipeWriter(loop, stdin, self._pipe_closed)
         self._stdout = stdout.fileno()
         self._stderr = stderr.fileno()
-        self._pidfd = -1
+        self._end = ChildEnd(loop, self._process, self._reap)
         self._framer = LineFramer(spec.max_line_bytes)
+        self._meter = Meter(spec.limits, sampled=spawned.member.group is None)
         self._lines: list[bytes] = []
         self._unread = 0
         self._paused = False
@@ -100,9 +102,27 @@ class Worker:
         """The last `STDERR_TAIL_BYTES` of its standard error, for the log."""
         return self._tail.text
 
-    def send(self, data: bytes) -> None:
-        """Queue bytes for its standard input. If it has ended, a no-op: `receive` tells."""
-        self._stdin.write(data)
+    def send(self, data: bytes, *, work: bool = True) -> None:
+        """Queue bytes for its standard input. If it has ended, a no-op: `receive` tells.
+
+        Args:
+            data: The bytes.
+            work: Whether they give it something to do; a question for a sign of life does not,
+                and must not hide one that runs wild.
+        """
+        if data:
+            if work:
+                self._meter.told()
+            self._stdin.write(data)
+
+    def usage(self) -> WorkerUsage | None:
+        """What it and its descendants took half a second ago or so; None if not yet known."""
+        return self._spawned.member.usage
+
+    @property
+    def failure(self) -> Exception | None:
+        """What `receive` raises once everything is read; None while it runs."""
+        return self._ended
 
     async def receive(self) -> list[bytes]:
         """The lines that have come since the last call, at least one.
@@ -110,6 +130,7 @@ class Worker:
         Raises:
             WorkerDied: It has ended and there is nothing more to read.
             WorkerGarbled: A line exceeded the limit.
+            WorkerLimitExceeded: It took more than its limits.
         """
         while not self._lines:
             if self._ended is not None:
@@ -119,6 +140,10 @@ class Worker:
                 await self._reader
             finally:
                 self._reader = None
+        return self.receive_present()
+
+    def receive_present(self) -> list[bytes]:
+        """The lines that have come since the last call; there may be none."""
         lines = self._lines
         self._lines = []
         self._unread = 0
@@ -126,6 +151,11 @@ class Worker:
             self._paused = False
             self._loop.add_reader(self._stdout, self._read)
         return lines
+
+    @property
+    def unread(self) -> bool:
+        """Whether it has written anything that has not been received, or not even been read."""
+        return bool(self._lines) or (self.alive and has_unread(self._stdout))
 
     async def aclose(self) -> None:
         """End the child: close its input, then SIGTERM, then SIGKILL to its group.
@@ -153,13 +183,8 @@ class Worker:
             os.set_blocking(descriptor, False)
         self._loop.add_reader(self._stdout, self._read)
         self._loop.add_reader(self._stderr, self._read_stderr)
-        if sys.platform == "linux":
-            with suppress(OSError):  # an old kernel, or a sandbox that knows no such call
-                self._pidfd = os.pidfd_open(self.pid)
-        if self._pidfd >= 0:
-            self._loop.add_reader(self._pidfd, self._reap)
-        else:
-            threading.Thread(target=self._wait_in_thread, name="hub-wait", daemon=True).start()
+        self._spawned.member.watch = self._seen
+        self._end.open()
 
     def _read(self) -> None:
         data = read_some(self._stdout)
@@ -173,21 +198,31 @@ class Worker:
             self._pipe_closed()
 
     def _take(self, data: bytes) -> None:
-        garbled = None
+        wrong: HubError | None = self._meter.wrote(len(data))
         try:
             lines = self._framer.feed(data)
         except LineTooLong as error:
             lines = error.lines
-            garbled = WorkerGarbled(
+            wrong = WorkerGarbled(
                 "The provider's program wrote an endless line.", detail=str(error)
             )
         self._lines += lines
         self._unread += sum(map(len, lines))
-        if garbled is not None:
-            self.fail(garbled)
-            self.kill()
+        if wrong is not None:
+            self._stop(wrong)
         elif lines:
             self._wake()
+
+    def _stop(self, error: HubError) -> None:
+        self.fail(error)
+        self.kill()
+
+    def _seen(self, usage: WorkerUsage) -> None:
+        """Runs in the reaper's thread."""
+        exceeded = self._meter.uses(usage)
+        if exceeded is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+                self._loop.call_soon_threadsafe(self._stop, exceeded)
 
     def _read_stderr(self) -> None:
         data = read_some(self._stderr)
@@ -204,8 +239,7 @@ class Worker:
 
     def _give_up(self) -> None:
         if self._ended is None:
-            self.fail(self._death("closed its pipes"))
-            self.kill()
+            self._stop(self._death("closed its pipes"))
 
     def _reap(self) -> None:
         if self.exited.done():
@@ -219,18 +253,11 @@ class Worker:
         if code is None:
             return
         self._loop.remove_reader(self._stderr)
-        self._close_pidfd()
-        self.fail(self._death(f"ended with exit status {code}"))
+        self._end.close()
+        exceeded = self._meter.ended(code, out_of_memory=self._spawned.member.out_of_memory)
+        # First: whoever keeps count of ends hears of this one before its reader gives it back.
         self.exited.set_result(code)
-
-    def _wait_in_thread(self) -> None:
-        if hasattr(os, "waitid"):
-            with suppress(ChildProcessError):
-                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            self._process.wait()
-        with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-            self._loop.call_soon_threadsafe(self._reap)
+        self.fail(exceeded or self._death(f"ended with exit status {code}"))
 
     def _death(self, how: str) -> WorkerDied:
         tail = self.stderr_tail
@@ -252,7 +279,7 @@ class Worker:
                 self.kill()
                 await self._wait(KILL_WAIT_SECONDS)
         with suppress(RuntimeError):  # no threads any more: `_dispose` does it
-            await self._loop.run_in_executor(None, self._spawned.remove_directory)
+            await self._loop.run_in_executor(None, self._spawned.leave)
 
     async def _wait(self, seconds: float) -> bool:
         await asyncio.wait([self.exited], timeout=seconds)
@@ -266,14 +293,8 @@ class Worker:
         self._stdin.close()
         for descriptor in (self._stdout, self._stderr):
             self._loop.remove_reader(descriptor)
-        self._close_pidfd()
+        self._end.close()
         self._spawned.destroy(seconds)
         if not self.exited.done():
             code = self._process.returncode
             self.exited.set_result(-signal.SIGKILL if code is None else code)
-
-    def _close_pidfd(self) -> None:
-        if self._pidfd >= 0:
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1

@@ -2,8 +2,8 @@
 
 Guarantee: the child has a session and process group of its own, an environment built from the
 allow-list, private HOME, TMPDIR and an empty working directory, and no descriptor of the hub's
-but its three pipes and the files its spec names. A start that fails or is given up leaves neither
-process nor file behind.
+but its three pipes and the files its spec names. It carries a marker by which the reaper knows it
+from its first moment. A start that fails or is given up leaves neither process nor file behind.
 
 `subprocess.Popen` uses vfork, which takes a fraction of a millisecond where the event loop's own
 spawn would fork the whole hub; it still waits for the exec, so it runs in a thread.
@@ -11,19 +11,19 @@ spawn would fork the whole hub; it still waits for the exec, so it runs in a thr
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 from llm_mcp_hub.errors import WorkerStartFailed
 from llm_mcp_hub.workers.environment import child_environment, refuse_forbidden
+from llm_mcp_hub.workers.household import HOUSEHOLD, Member
+from llm_mcp_hub.workers.process_table import MARKER
 from llm_mcp_hub.workers.spec import CWD, HOME, TMP, WorkerSpec
+from llm_mcp_hub.workers.worker_limits import set_resource_limits
 
 SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub-spawn")
 """One thread: starting a tool costs a core for a moment, so starts are one after another."""
@@ -37,13 +37,14 @@ class Spawned:
 
     Attributes:
         pipes: The hub's ends of its standard input, output and error.
+        member: Its place among the workers of this process.
     """
 
-    __slots__ = ("directory", "pipes", "process")
+    __slots__ = ("member", "pipes", "process")
 
-    def __init__(self, process: "subprocess.Popen[bytes]", directory: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", member: Member) -> None:
         self.process = process
-        self.directory = directory
+        self.member = member
         self.pipes: list[IO[bytes]] = [
             pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None
         ]
@@ -54,9 +55,12 @@ class Spawned:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
 
-    def remove_directory(self) -> None:
-        """Delete the child's private directories."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def leave(self) -> None:
+        """End what the child leaves running, also outside its group, and delete its files. Blocks.
+
+        Only the first call does anything; another one waits for it.
+        """
+        self.member.leave()
 
     def destroy(self, seconds: float) -> None:
         """Kill the process group and clean up, waiting for the end for so long. Blocks."""
@@ -65,7 +69,7 @@ class Spawned:
             self.process.wait(seconds)
         for pipe in self.pipes:
             pipe.close()
-        self.remove_directory()
+        self.leave()
 
 
 async def spawn_in_thread(spec: WorkerSpec) -> Spawned:
@@ -92,13 +96,18 @@ def spawn(spec: WorkerSpec) -> Spawned:
         ConfigError: The spec sets a variable that no child may see.
     """
     refuse_forbidden((name for name, _ in spec.environment), "environment")
-    directory: Path | None = None
+    member: Member | None = None
+    spawned: Spawned | None = None
     try:
-        directory = Path(tempfile.mkdtemp(prefix="hub-"))
-        return Spawned(_popen(spec, directory), directory)
+        member = HOUSEHOLD.join(spec.limits)
+        spawned = Spawned(_popen(spec, member), member)
+        member.runs(spawned.process)
+        set_resource_limits(spawned.process.pid, spec.limits)
     except BaseException as error:
-        if directory is not None:
-            shutil.rmtree(directory, ignore_errors=True)
+        if spawned is not None:
+            spawned.destroy(KILL_WAIT_SECONDS)
+        elif member is not None:
+            member.leave()
         # ValueError: a null byte in an argument or variable.
         if not isinstance(error, OSError | ValueError):
             raise
@@ -106,6 +115,7 @@ def spawn(spec: WorkerSpec) -> Spawned:
             "The provider's program could not be started. Run `llm-mcp-hub doctor` to see why.",
             detail=f"{spec.argv[0]}: {error}",
         ) from error
+    return spawned
 
 
 def _discard(job: "Future[Spawned]") -> None:
@@ -114,8 +124,8 @@ def _discard(job: "Future[Spawned]") -> None:
         job.result().destroy(KILL_WAIT_SECONDS)
 
 
-def _popen(spec: WorkerSpec, directory: Path) -> "subprocess.Popen[bytes]":
-    private = {name: directory / name for name in ("home", "tmp", "cwd")}
+def _popen(spec: WorkerSpec, member: Member) -> "subprocess.Popen[bytes]":
+    private = {name: member.directory / name for name in ("home", "tmp", "cwd")}
     for path in private.values():
         path.mkdir(mode=0o700)
     stand_ins = {HOME: private["home"], TMP: private["tmp"], CWD: private["cwd"]}
@@ -124,6 +134,7 @@ def _popen(spec: WorkerSpec, directory: Path) -> "subprocess.Popen[bytes]":
         for stand_in, path in stand_ins.items():
             value = value.replace(stand_in, str(path))  # noqa: PLW2901  # substituted in place
         extra[name] = value
+    extra[MARKER] = member.marker
     descriptors: list[int] = []
     try:
         for name, file in spec.files:

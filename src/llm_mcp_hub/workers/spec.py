@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
+
 HOME = "{home}"
 TMP = "{tmp}"
 CWD = "{cwd}"
@@ -19,9 +21,11 @@ class WorkerSpec(Struct, frozen=True):
             descriptor number given in that variable: so a secret reaches the program without
             ever being read by the hub.
         max_line_bytes: Longest line accepted from its standard output.
+        limits: What it may take.
     """
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     max_line_bytes: int = 32 * 1024 * 1024
+    limits: WorkerLimits = WorkerLimits()

@@ -1,0 +1,128 @@
+"""One directory for all private files of a hub's workers; standard library only.
+
+Guarantees: its name can't be guessed and only its owner may look into it; it is locked for as long
+as its hub or that hub's reaper lives, from the moment it is recognisable as a hub's; only
+directories of one's own whose lock is free are ever deleted, and no link is followed.
+"""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+PREFIX = "hub-"
+LOCK = ".llm-mcp-hub-lock"
+"""Without this file a directory is no hub's, or its hub is just starting: left alone."""
+
+
+class HubDirectory:
+    """A directory that is locked until `close`. Made by `create`.
+
+    Attributes:
+        path: Where it is. Its last part names the hub wherever workers are told apart.
+        lock: Descriptor of the lock; whoever else holds it open keeps the directory.
+    """
+
+    __slots__ = ("lock", "path")
+
+    def __init__(self, path: str, lock: int) -> None:
+        self.path = path
+        self.lock = lock
+
+    @classmethod
+    def create(cls) -> "HubDirectory":
+        """Make one where temporary files belong.
+
+        Raises:
+            OSError: There is no place for it.
+        """
+        import tempfile  # noqa: PLC0415  # the reaper has no use for its two megabytes
+
+        path = tempfile.mkdtemp(prefix=PREFIX)
+        try:
+            fresh = os.path.join(path, f"{LOCK}.new")  # noqa: PTH118
+            lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Never there unlocked, so a sweep can't mistake a starting hub for a dead one.
+                os.rename(fresh, os.path.join(path, LOCK))  # noqa: PTH104, PTH118
+            except BaseException:
+                os.close(lock)
+                raise
+        except BaseException:
+            _delete(path)
+            raise
+        return cls(path, lock)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)  # noqa: PTH119
+
+    def make(self, name: str) -> str:
+        """Make a directory in it.
+
+        Raises:
+            OSError: That is not possible.
+        """
+        path = os.path.join(self.path, name)  # noqa: PTH118
+        os.mkdir(path, 0o700)  # noqa: PTH102
+        return path
+
+    def remove(self) -> None:
+        """Delete it with all that is in it, then let go of the lock."""
+        _delete(self.path)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the lock. Whoever else holds it keeps it."""
+        if self.lock >= 0:
+            os.close(self.lock)
+            self.lock = -1
+
+
+def abandoned(place: str) -> Iterator[HubDirectory]:
+    """The directories of dead hubs in `place`, each locked while the caller looks at it."""
+    with suppress(OSError), os.scandir(place) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
+        for name in names:
+            with _take_over(os.path.join(place, name)) as found:  # noqa: PTH118
+                if found is not None:
+                    yield found
+
+
+def _delete(path: str) -> None:
+    import shutil  # noqa: PLC0415  # as above: only when there is something to delete
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _take_over(path: str) -> Iterator[HubDirectory | None]:
+    found = None
+    with suppress(OSError):  # gone, no hub's, somebody else's, or in use
+        found = _lock_present(path)
+    try:
+        yield found
+    finally:
+        if found is not None:
+            found.close()
+
+
+def _lock_present(path: str) -> HubDirectory | None:
+    parent = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        seen = os.fstat(parent)
+        if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o077:
+            return None
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        lock = os.open(LOCK, flags, dir_fd=parent)
+    finally:
+        os.close(parent)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(lock)
+        raise
+    return HubDirectory(path, lock)
