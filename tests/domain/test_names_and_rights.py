@@ -12,7 +12,6 @@ from llm_mcp_hub.domain.model import split_model_id
 from llm_mcp_hub.domain.status import (
     WARNING_DAYS,
     CredentialState,
-    PoolFigures,
     credential_state,
 )
 
@@ -83,9 +82,3 @@ def test_admin_includes_every_scope_and_no_other_scope_includes_another(
 def test_a_login_is_expiring_before_it_is_expired(left: float, state: CredentialState) -> None:
     now = 1_700_000_000.0
     assert credential_state(now + left, now) is state
-
-
-def test_pool_figures_add_up() -> None:
-    one = PoolFigures(*range(1, 11))
-    assert one + PoolFigures() == one
-    assert one + one == PoolFigures(*range(2, 22, 2))

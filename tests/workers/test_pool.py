@@ -16,7 +16,7 @@ from llm_mcp_hub.errors import (
     QueueTimeout,
     WorkerStartFailed,
 )
-from llm_mcp_hub.workers import pool as pool_module
+from llm_mcp_hub.workers import lifecycle
 from llm_mcp_hub.workers.pool import Lease, Pool, PoolLimits
 
 pytestmark = pytest.mark.anyio
@@ -24,6 +24,10 @@ pytestmark = pytest.mark.anyio
 
 class Member:
     """Ends when it is told to, or at once."""
+
+    pid = None
+    rss_bytes: int | None = None
+    cpu_seconds = None
 
     def __init__(self, *, slow_end: bool = False) -> None:
         self.alive = True
@@ -86,13 +90,17 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def claim(pool: Pool[Member], key: Hashable | None = None) -> Lease[Member]:
+async def claim(
+    pool: Pool[Member], state: Hashable | None = None, principal: str = "alice"
+) -> Lease[Member]:
     async with asyncio.timeout(5):
-        return await pool.claim(key)
+        return await pool.claim(principal, state)
 
 
-def claiming(pool: Pool[Member], key: Hashable | None = None) -> "asyncio.Task[Lease[Member]]":
-    return asyncio.get_running_loop().create_task(pool.claim(key))
+def claiming(
+    pool: Pool[Member], principal: str = "alice", *, batch: bool = False
+) -> "asyncio.Task[Lease[Member]]":
+    return asyncio.get_running_loop().create_task(pool.claim(principal, batch=batch))
 
 
 async def test_a_fresh_member_is_started_for_a_claim() -> None:
@@ -326,10 +334,12 @@ async def claim_started(pool: Pool[Member], starter: Starter) -> Lease[Member]:
     return await task
 
 
-async def test_a_start_for_a_spare_serves_the_waiter_whose_own_failed() -> None:
+async def test_a_start_that_is_left_over_serves_the_waiter_whose_own_failed() -> None:
     starter = Starter(automatic=False)
-    pool = make(starter, min_spare=1)
-    waiting = claiming(pool)
+    pool = make(starter)
+    leaving, waiting = claiming(pool), claiming(pool)
+    await settle()
+    leaving.cancel()
     await settle()
     assert len(starter.pending) == 2
     starter.fail(WorkerStartFailed("no"))
@@ -341,18 +351,24 @@ async def test_a_start_for_a_spare_serves_the_waiter_whose_own_failed() -> None:
     await pool.aclose()
 
 
-async def test_a_spare_that_cannot_be_started_is_tried_again_with_the_next_claim_only() -> None:
+async def test_spares_are_started_one_at_a_time_and_those_waited_for_at_once() -> None:
     starter = Starter(automatic=False)
-    pool = make(starter, min_spare=1)
+    pool = make(starter, min_spare=3, max_workers=9)
     pool.warm()
     await settle()
-    starter.fail(WorkerStartFailed("no"))
+    assert len(starter.pending) == 1
+    waiting = [claiming(pool) for _ in range(3)]
     await settle()
-    assert starter.pending == []
-    waiting = claiming(pool)
+    assert len(starter.pending) == 3
+    for _ in range(3):
+        starter.succeed()
     await settle()
-    assert len(starter.pending) == 2
-    waiting.cancel()
+    assert all(task.done() for task in waiting)
+    for spare in range(3):
+        assert (len(starter.pending), pool.figures.blank) == (1, spare)
+        starter.succeed()
+        await settle()
+    assert (len(starter.pending), pool.figures.blank) == (0, 3)
     await pool.aclose()
 
 
@@ -431,6 +447,7 @@ async def test_a_member_that_dies_unclaimed_is_cleaned_up_and_not_handed_out(sta
     await settle()
     assert starter.members[0].closed == 1
     assert pool.figures.parked == 0
+    assert pool.figures.died == 1
     # A program that ends by itself is not started over and over.
     assert len(starter.members) == (1 if state == "blank" else 2)
     assert (await claim(pool, "a")).member is starter.members[1]
@@ -523,7 +540,7 @@ async def test_closing_ends_a_start_that_is_under_way(steps: int) -> None:
         await asyncio.wait([waiting])
     assert isinstance(waiting.exception(), Draining)
     assert pool.figures.starting == 0
-    assert not pool._tasks
+    assert not pool._lifecycle.tasks
 
 
 async def test_closing_ends_a_member_whose_start_is_past_cancelling() -> None:
@@ -566,7 +583,7 @@ async def test_a_claim_that_is_served_while_the_pool_closes_is_refused() -> None
 async def test_closing_is_bounded_even_if_a_member_never_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool_module, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(lifecycle, "CLOSE_SECONDS", 0.01)
     starter = Starter(slow_end=True)
     pool = make(starter)
     lease = await claim(pool)

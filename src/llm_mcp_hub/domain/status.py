@@ -64,8 +64,58 @@ class QuotaWindow(Struct, frozen=True):
     status: str | None
 
 
+class WorkerState(StrEnum):
+    """What a worker of a pool is doing."""
+
+    BLANK = "blank"
+    CLAIMED = "claimed"
+    PARKED = "parked"
+    ENDING = "ending"
+
+
+class WorkerFigures(Struct, frozen=True):
+    """How one worker is doing.
+
+    Attributes:
+        age_seconds: Since it was ready.
+        state_seconds: Since it has been in its state: idle, busy or ending for so long.
+        turns: So many it has been claimed for.
+        rss_bytes: Memory it holds, its children included, as last measured.
+        cpu_seconds: CPU time it has used, as last measured.
+        principal: Whose conversation it holds.
+    """
+
+    pid: int | None
+    state: WorkerState
+    age_seconds: float
+    state_seconds: float
+    turns: int
+    rss_bytes: int | None
+    cpu_seconds: float | None
+    principal: str | None
+
+
 class PoolFigures(Struct, frozen=True):
-    """How a provider's workers are doing at this moment; `served` and `refused` since start."""
+    """How a provider's workers are doing: now, since the hub's start, and lately.
+
+    Attributes:
+        queued_batch: So many of `queued` are in the batch lane.
+        min_spare: So many are to wait unclaimed.
+        served: Claims since the start, as all counts from here to `recycled_memory`.
+        refused: The sum of the four after it.
+        refused_full: The queue was full.
+        refused_late: The wait was too long.
+        refused_memory: There was no memory for a worker.
+        refused_paused: None was to be started, see `paused`.
+        evicted: Idle ones that were ended, whatever for.
+        died: Ended by themselves.
+        wait_p50: So many seconds the last claims waited at most, half of them.
+        wait_p95: The same of 95 % of them.
+        hold_seconds: How long workers are claimed, a moving average.
+        start_seconds: How long starts take, a moving average.
+        retry_after: Seconds after which one who were refused now should come again.
+        paused: Why no workers are started; empty if they are.
+    """
 
     blank: int = 0
     starting: int = 0
@@ -73,15 +123,29 @@ class PoolFigures(Struct, frozen=True):
     claimed: int = 0
     parked: int = 0
     queued: int = 0
+    queued_batch: int = 0
+    min_spare: int = 0
     max_workers: int = 0
     max_queue: int = 0
     served: int = 0
     refused: int = 0
-
-    def __add__(self, other: "PoolFigures") -> "PoolFigures":
-        return PoolFigures(
-            *(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
-        )
+    refused_full: int = 0
+    refused_late: int = 0
+    refused_memory: int = 0
+    refused_paused: int = 0
+    starts: int = 0
+    failed_starts: int = 0
+    evicted: int = 0
+    died: int = 0
+    recycled_turns: int = 0
+    recycled_age: int = 0
+    recycled_memory: int = 0
+    wait_p50: float = 0.0
+    wait_p95: float = 0.0
+    hold_seconds: float = 0.0
+    start_seconds: float = 0.0
+    retry_after: float = 0.0
+    paused: str = ""
 
 
 class ProviderState(StrEnum):
@@ -98,6 +162,8 @@ class ProviderStatus(Struct, frozen=True):
     Attributes:
         reason: Why it is not available, and what to do; empty when it is.
         version: Of the vendor's tool, once known.
+        warning: What is wrong although it is available; empty when nothing is.
+        deadlines: How often each deadline has passed since the hub's start, by name.
     """
 
     state: ProviderState
@@ -105,3 +171,5 @@ class ProviderStatus(Struct, frozen=True):
     version: str | None = None
     pool: PoolFigures = PoolFigures()
     quota: tuple[QuotaWindow, ...] = ()
+    warning: str = ""
+    deadlines: dict[str, int] = {}

@@ -13,14 +13,22 @@ class PoolLimits(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         min_spare: So many members are started ahead and wait unclaimed.
+        max_spare: Unclaimed members above so many are ended. At least `min_spare` counts.
         max_workers: Members in all: unclaimed, claimed, parked, starting and ending.
         max_queue: Requests that may wait for a member; one more is refused.
         queue_seconds: How long a request may wait.
         park_seconds: How long a conversation's member is kept for its next turn.
+        recycle_turns: After so many turns a member is replaced. 0: never, here and below.
+        recycle_seconds: At such an age a member is replaced.
+        recycle_rss_mb: A member that holds so much memory, in MiB, is replaced.
     """
 
     min_spare: Count = 1
+    max_spare: Count = 2
     max_workers: Annotated[int, Meta(ge=1)] = 6
     max_queue: Count = 64
     queue_seconds: Seconds = 60.0
     park_seconds: Seconds = 900.0
+    recycle_turns: Count = 200
+    recycle_seconds: Seconds = 21_600.0
+    recycle_rss_mb: Count = 1024

@@ -1,33 +1,16 @@
-"""Members that have been used, each kept for the one who may go on with it."""
+"""Members that have been used, each kept for the conversation that may go on with it.
+
+Guarantee: what is taken under a key was parked under that key, by the principal in it; a member
+is kept for at most so many seconds; whatever is no longer kept has been taken or given up, once.
+"""
 
 import asyncio
-from collections.abc import Callable, Hashable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, Literal
 
+from llm_mcp_hub.workers.lease import M, Parked, ParkKey
 
-class Member(Protocol):
-    """What a pool needs of a member."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can still be used."""
-        ...
-
-    def when_ended(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called once it can no longer be used."""
-        ...
-
-    async def aclose(self) -> None:
-        """End it; bounded."""
-        ...
-
-
-M = TypeVar("M", bound=Member)
-
-
-class _Place(NamedTuple):
-    key: Hashable
-    timer: asyncio.TimerHandle
+EvictReason = Literal["room", "memory", "expired", "renewed", "died", "closing"]
 
 
 class Parking(Generic[M]):
@@ -38,57 +21,59 @@ class Parking(Generic[M]):
 
     Args:
         seconds: How long a member is kept.
-        retire: Takes over a member that is no longer kept.
+        give_up: Takes over a member that is no longer kept.
     """
 
-    def __init__(self, seconds: float, retire: Callable[[M], None]) -> None:
+    def __init__(self, seconds: float, give_up: Callable[[Parked[M], EvictReason], None]) -> None:
         self._seconds = seconds
-        self._retire = retire
-        self._places: dict[M, _Place] = {}
-        self._by_key: dict[Hashable, list[M]] = {}
+        self._give_up = give_up
+        self._timers: dict[Parked[M], asyncio.TimerHandle] = {}
+        self._by_key: dict[ParkKey, list[Parked[M]]] = {}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._timers)
 
-    def put(self, key: Hashable, member: M) -> None:
+    def __iter__(self) -> Iterator[Parked[M]]:
+        return iter(self._timers)
+
+    def put(self, parked: Parked[M]) -> None:
         """Keep a member."""
-        timer = asyncio.get_running_loop().call_later(self._seconds, self._evict, member)
-        self._places[member] = _Place(key, timer)
-        self._by_key.setdefault(key, []).append(member)
+        loop = asyncio.get_running_loop()
+        self._timers[parked] = loop.call_later(self._seconds, self._evict, parked, "expired")
+        self._by_key.setdefault(parked.key, []).append(parked)
 
-    def take(self, key: Hashable) -> M | None:
+    def take(self, key: ParkKey) -> Parked[M] | None:
         """A living member under `key`, no longer kept."""
         while key in self._by_key:
-            member = self._by_key[key][-1]
-            self._leave(member)
-            if member.alive:
-                return member
-            self._retire(member)
+            parked = self._by_key[key][-1]
+            if parked.life.member.alive:
+                self._leave(parked)
+                return parked
+            self._evict(parked, "died")
         return None
 
-    def evict_oldest(self) -> None:
+    def evict_oldest(self, reason: EvictReason) -> None:
         """Give up the member that has been kept longest."""
-        if self._places:
-            self._evict(next(iter(self._places)))
+        if self._timers:
+            self._evict(next(iter(self._timers)), reason)
 
     def evict_dead(self) -> None:
         """Give up members that can no longer be used."""
-        for member in [member for member in self._places if not member.alive]:
-            self._evict(member)
+        for parked in [parked for parked in self._timers if not parked.life.member.alive]:
+            self._evict(parked, "died")
 
-    def clear(self) -> None:
+    def clear(self, reason: EvictReason) -> None:
         """Give up all."""
-        for member in list(self._places):
-            self._evict(member)
+        for parked in list(self._timers):
+            self._evict(parked, reason)
 
-    def _leave(self, member: M) -> None:
-        key, timer = self._places.pop(member)
-        timer.cancel()
-        same = self._by_key[key]
-        same.remove(member)
+    def _leave(self, parked: Parked[M]) -> None:
+        self._timers.pop(parked).cancel()
+        same = self._by_key[parked.key]
+        same.remove(parked)
         if not same:
-            del self._by_key[key]
+            del self._by_key[parked.key]
 
-    def _evict(self, member: M) -> None:
-        self._leave(member)
-        self._retire(member)
+    def _evict(self, parked: Parked[M], reason: EvictReason) -> None:
+        self._leave(parked)
+        self._give_up(parked, reason)

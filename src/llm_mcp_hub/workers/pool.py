@@ -1,29 +1,46 @@
 """A bounded set of interchangeable members, each claimed by one conversation.
 
-Guarantees: a member that has been claimed is never handed to anyone but the holder of the key it
-was parked under, where members under one key are in the same state; there are never more than
-`max_workers` members, starting and ending ones included; those who wait are served in order, are
-at most `max_queue`, and wait at most `queue_seconds`; a start that fails fails at most one waiter,
-not the pool; after `aclose` no member is left, claimed ones included.
+Guarantees: a member that has been claimed is never handed to anyone but the same principal, in the
+state it was parked in (`lease.py` says how types hold that); there are never more than
+`max_workers` members, starting and ending ones included; those who wait are served fairly
+(`fair_queue.py`), are at most `max_queue`, and wait at most `queue_seconds`; a start that fails
+fails at most one waiter, and spares are tried again later and later; a member that has served long
+enough is replaced, never during a turn; after `aclose` no member is left, claimed ones included.
 
 The pool does not know what its members are: it is given a function that starts one, ready to use.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from typing import Any, Generic
+import random
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from typing import Generic
 
-from llm_mcp_hub.domain.status import PoolFigures
-from llm_mcp_hub.errors import Draining, HubError, InternalError, QueueFull, QueueTimeout
-from llm_mcp_hub.workers.lease import Lease
+from llm_mcp_hub.domain.status import PoolFigures, WorkerFigures
+from llm_mcp_hub.errors import HubError
+from llm_mcp_hub.workers import refusals
+from llm_mcp_hub.workers.alarm import Alarm
+from llm_mcp_hub.workers.backoff import Backoff
+from llm_mcp_hub.workers.events import PoolEvent
+from llm_mcp_hub.workers.lease import Blank, Lease, M, Member, Parked, ParkKey
+from llm_mcp_hub.workers.lifecycle import Lifecycle
 from llm_mcp_hub.workers.limits import PoolLimits
-from llm_mcp_hub.workers.parking import M, Member, Parking
+from llm_mcp_hub.workers.memory import PLENTY
+from llm_mcp_hub.workers.parking import Parking
+from llm_mcp_hub.workers.pool_figures import PoolNow, pool_figures, worker_figures
+from llm_mcp_hub.workers.refill import Counts, Step, next_step
+from llm_mcp_hub.workers.spares import Spares
+from llm_mcp_hub.workers.tally import Tally
+from llm_mcp_hub.workers.waiting import WaitingLine
 
-__all__ = ["Lease", "Member", "Pool", "PoolLimits"]
+__all__ = ["Lease", "Member", "Pool", "PoolEvent", "PoolLimits"]
 
-CLOSE_SECONDS = 10.0
-"""How long `Pool.aclose` waits for members to end."""
+SPARE_RETRY_SECONDS = 1.0
+"""How soon a spare is tried again after one failure; each further failure doubles it."""
+SPARE_RETRY_MOST_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 1.0
+"""How often memory is looked at while it is short."""
 
 
 class Pool(Generic[M]):
@@ -34,6 +51,10 @@ class Pool(Generic[M]):
             nothing behind when it is cancelled.
         limits: Sizes.
         on_start_failed: Told of every start that failed.
+        on_event: Told of what happens to members.
+        room_for: For how many more members of so many bytes (0: not known) there is memory.
+        clock: The time in seconds.
+        random: Gives a number from 0 up to 1.
     """
 
     def __init__(
@@ -41,44 +62,74 @@ class Pool(Generic[M]):
         start: Callable[[], Awaitable[M]],
         limits: PoolLimits,
         on_start_failed: Callable[[HubError], None] = lambda _: None,
+        *,
+        on_event: Callable[[PoolEvent], None] = lambda _: None,
+        room_for: Callable[[int], int] = lambda _: PLENTY,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
     ) -> None:
-        self._start = start
         self._limits = limits
         self._on_start_failed = on_start_failed
-        self._blanks: deque[M] = deque()
-        self._parking: Parking[M] = Parking(limits.park_seconds, self._retire)
-        self._waiters: deque[asyncio.Future[Lease[M]]] = deque()
+        self._room_for = room_for
+        self._clock = clock
+        self._tally = tally = Tally()
+        self._lifecycle = Lifecycle(start, limits, tally, on_event, clock, random)
+        self._lifecycle.on_started = self._put
+        self._lifecycle.on_failed = self._start_failed
+        self._lifecycle.on_died = self._member_died
+        self._lifecycle.on_ended = self._serve
+        self._backoff = Backoff(SPARE_RETRY_SECONDS, SPARE_RETRY_MOST_SECONDS, random)
+        self._spares = Spares(self._lifecycle, limits, self._backoff, clock)
+        self._parking: Parking[M] = Parking(limits.park_seconds, self._lifecycle.give_up)
+        self._line: WaitingLine[M] = WaitingLine(
+            limits, tally, partial(self._put, first=True), self._retry_after
+        )
         self._leases: set[Lease[M]] = set()
-        self._starting = 0
-        self._ending = 0
-        self._served = 0
-        self._refused = 0
-        self._generation = 0
+        self._alarm = Alarm(self._serve)
         self._closed = False
         self._refill = True
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._starts: set[asyncio.Task[None]] = set()
+        self._paused: HubError | None = None
 
     @property
     def figures(self) -> PoolFigures:
         """How the pool is doing now."""
-        return PoolFigures(
-            blank=len(self._blanks),
-            starting=self._starting,
-            ending=self._ending,
-            claimed=len(self._leases),
-            parked=len(self._parking),
-            queued=len(self._waiters),
-            max_workers=self._limits.max_workers,
-            max_queue=self._limits.max_queue,
-            served=self._served,
-            refused=self._refused,
+        now = PoolNow(self._counts(), self._line.batch, self._retry_after(), self._paused)
+        return pool_figures(now, self._limits, self._tally)
+
+    def members(self) -> tuple[WorkerFigures, ...]:
+        """Every member but those that are being started."""
+        blanks = (*self._spares, *self._line.granted)
+        return worker_figures(
+            self._clock(), blanks, self._leases, self._parking, self._lifecycle.ending
         )
 
+    def idle(self) -> tuple[M, ...]:
+        """The members that nobody has claimed."""
+        return tuple(place.life.member for place in (*self._spares, *self._parking))
+
+    async def settled(self) -> None:
+        """Wait until no start and no end is under way."""
+        while self._lifecycle.tasks:
+            await asyncio.wait(set(self._lifecycle.tasks))
+
     def warm(self) -> None:
-        """Start spare members in the background."""
+        """Start spare members in the background, whatever has failed before."""
         self._refill = True
+        self._backoff.succeeded()
         self._serve()
+
+    def pause(self, reason: HubError) -> None:
+        """Start no members until `resume`; those there are, or are being started, go on serving.
+
+        A claim that would need a start fails with `reason`, also one that waits already.
+        """
+        self._paused = reason
+        self._serve()
+
+    def resume(self) -> None:
+        """Start members again."""
+        self._paused = None
+        self.warm()
 
     def renew(self) -> None:
         """Have no member used for another turn that has been started so far.
@@ -86,210 +137,158 @@ class Pool(Generic[M]):
         For when what they were started from has changed. Those that are claimed end with their
         lease. Spare ones are not started before the next claim or `warm`.
         """
-        self._generation += 1
+        self._lifecycle.generation += 1
         self._refill = False
-        self._parking.clear()
-        while self._blanks:
-            self._retire(self._blanks.popleft())
+        self._parking.clear("renewed")
+        self._spares.clear("renewed")
 
-    async def claim(self, key: Hashable | None) -> Lease[M]:
-        """Take the member parked under `key`, or else one that nobody has used.
+    async def claim(
+        self, principal: str, state: Hashable | None = None, *, batch: bool = False
+    ) -> Lease[M]:
+        """Take the member that `principal` parked in `state`, or else one that nobody has used.
+
+        Args:
+            principal: Whose the member will be.
+            state: What the member must know already; None if nothing.
+            batch: Whether it may wait until nobody else does.
 
         Raises:
             QueueFull: Too many wait already.
             QueueTimeout: None became free in time.
+            MemoryShort: There is no memory for one, and nobody who could give any back.
             Draining: The pool is closing.
-            HubError: None could be started.
+            HubError: None could be started; or the reason that the pool is paused for.
         """
         if self._closed:
-            raise self._draining()
-        if key is not None and (parked := self._parking.take(key)) is not None:
-            return self._lease(parked, continued=True)
+            raise refusals.draining()
+        if state is not None:
+            parked = self._parking.take(ParkKey(principal, state))
+            if parked is not None:
+                return self._lease(parked.claim(self._clock(), self._released), 0.0)
         self._refill = True
-        if not self._waiters and (member := self._take_blank()) is not None:
-            lease = self._lease(member)
+        if not self._line and (blank := self._spares.take()) is not None:
+            lease = self._lease(blank.claim(principal, self._clock(), self._released), 0.0)
             self._serve()
             return lease
-        if len(self._waiters) >= self._limits.max_queue:
-            self._refused += 1
-            raise QueueFull(
-                f"All workers of this provider are busy and {len(self._waiters)} requests wait "
-                "already. Try again later, or raise `max_queue` or `max_workers`.",
-                retry_after=self._wait_guess(),
-            )
-        return await self._queue()
+        asked_at = self._clock()
+        blank = await self._line.wait(principal, batch=batch, joined=self._serve)
+        now = self._clock()
+        return self._lease(blank.claim(principal, now, self._released), now - asked_at)
 
     async def aclose(self) -> None:
         """Refuse new claims, fail those who wait, end every member; bounded."""
         self._closed = True
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_exception(self._draining())
-        self._parking.clear()
-        while self._blanks:
-            self._retire(self._blanks.popleft())
-        while self._leases:
-            self._retire(self._leases.pop().member)
-        for task in self._starts:
-            task.cancel()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + CLOSE_SECONDS
-        # A start that was past cancelling adds the end of its member.
-        while self._tasks and (left := until - loop.time()) > 0:
-            await asyncio.wait(set(self._tasks), timeout=left)
+        self._alarm.stop()
+        self._parking.clear("closing")
+        self._spares.clear("closing")
+        lives = [blank.life for blank in self._line.close()]
+        for life in (*lives, *(lease.life for lease in self._leases)):
+            self._lifecycle.end(life, "worker.discarded", "closing")
+        self._leases.clear()
+        await self._lifecycle.aclose()
 
-    async def _queue(self) -> Lease[M]:
-        waiter: asyncio.Future[Lease[M]] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        self._serve()
-        try:
-            async with asyncio.timeout(self._limits.queue_seconds):
-                lease = await waiter
-        except BaseException as error:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._give_back(waiter.result())
-            if isinstance(error, TimeoutError):
-                self._refused += 1
-                raise QueueTimeout(
-                    "No worker of this provider became free within "
-                    f"{self._limits.queue_seconds:g} s. Try again later, or raise `max_workers`.",
-                    retry_after=self._wait_guess(),
-                ) from None
-            raise
-        if self._closed:
-            raise self._draining()
-        return lease
-
-    def _give_back(self, lease: Lease[M]) -> None:
-        """Nobody has used the lease: its member is as blank as before."""
-        if lease not in self._leases:
-            return
-        self._leases.remove(lease)
-        self._served -= 1
-        if lease.member.alive and lease.generation == self._generation:
-            self._blanks.appendleft(lease.member)
-            self._serve()
-        else:
-            self._retire(lease.member)
-
-    def _draining(self) -> Draining:
-        return Draining("The hub is shutting down; send the request to it again later.")
-
-    def _wait_guess(self) -> float:
-        return max(1.0, float(len(self._waiters)) / max(1, self._limits.max_workers))
-
-    def _lease(self, member: M, *, continued: bool = False) -> Lease[M]:
-        self._served += 1
-        lease = Lease(member, self._released, continued=continued, generation=self._generation)
+    def _lease(self, lease: Lease[M], waited: float) -> Lease[M]:
         self._leases.add(lease)
+        self._tally.claimed(waited)
+        source = "parked" if lease.continued else "blank"
+        self._lifecycle.tell("worker.claimed", lease.life, source, waited)
         return lease
 
-    def _released(self, lease: Lease[M], key: Hashable | None) -> None:
+    def _released(self, lease: Lease[M], state: Hashable | None) -> None:
         if lease not in self._leases:
             return  # `aclose` has ended it
         self._leases.remove(lease)
-        current = lease.generation == self._generation and lease.member.alive
-        if key is None or not current:
-            self._retire(lease.member)
-            return
-        self._parking.put(key, lease.member)
-        if self._waiters:
+        life, now = lease.life, self._clock()
+        self._tally.hold.add(now - lease.since)
+        if state is not None and life.member.alive:
+            self._backoff.succeeded()
+        if life.ended:
+            self._lifecycle.bury(life, "claimed")
+        elif state is None or not life.member.alive:
+            self._lifecycle.end(life, "worker.discarded")
+        elif life.generation != self._lifecycle.generation:
+            self._lifecycle.evict(life, "renewed")
+        elif not self._lifecycle.recycle(life):
+            self._parking.put(Parked(lease, state, now))
+            self._lifecycle.tell("worker.parked", life, "", now - lease.since)
+        if self._line:
             self._serve()
 
-    def _take_blank(self) -> M | None:
-        while self._blanks:
-            member = self._blanks.popleft()
-            if member.alive:
-                return member
-            self._retire(member)
-        return None
-
-    def _total(self) -> int:
-        held = len(self._blanks) + len(self._leases) + len(self._parking)
-        return held + self._starting + self._ending
+    def _counts(self) -> Counts:
+        return Counts(
+            waiting=len(self._line),
+            blank=len(self._spares),
+            starting=self._lifecycle.starting,
+            ending=len(self._lifecycle.ending),
+            claimed=len(self._leases) + len(self._line.granted),
+            parked=len(self._parking),
+        )
 
     def _serve(self) -> None:
         """Give blanks to those who wait, and start as many members as are needed and allowed."""
-        while self._waiters and (member := self._take_blank()) is not None:
-            waiter = self._waiters.popleft()
-            if waiter.done():
-                self._blanks.appendleft(member)
+        while self._line and (blank := self._spares.take()) is not None:
+            self._line.grant(blank, [lease.principal for lease in self._leases])
+        if self._closed:
+            return
+        self._spares.tend()
+        if self._paused is None:
+            self._resize()
+        else:
+            self._tally.refused_paused += self._line.refuse_beyond(
+                self._lifecycle.starting, self._paused
+            )
+        self._alarm.ring_in(self._spares.tend_in())
+
+    def _resize(self) -> None:
+        wait = self._backoff.wait(self._clock())
+        spares = self._refill and not wait
+        while True:
+            step = next_step(self._counts(), self._limits, spares=spares, room=self._room)
+            if step is Step.START:
+                self._lifecycle.start()
+            elif step is Step.EVICT_FOR_ROOM:
+                self._parking.evict_oldest("room")
+            elif step is Step.EVICT_FOR_MEMORY:
+                self._parking.evict_oldest("memory")
             else:
-                waiter.set_result(self._lease(member))
-        spare = self._limits.min_spare if self._refill else 0
-        while not self._closed and self._starting + len(self._blanks) < len(self._waiters) + spare:
-            if self._total() >= self._limits.max_workers:
-                # A parked member is worth less than a spare, on which its conversation can be
-                # rebuilt; but spares that took more than half would leave no room to park.
-                worth = len(self._waiters) + min(spare, self._limits.max_workers // 2)
-                if len(self._blanks) + self._starting + self._ending < worth:
-                    self._parking.evict_oldest()
-                return
-            self._starting += 1
-            task = self._spawn(self._start_one())
-            self._starts.add(task)
-            task.add_done_callback(self._start_ended)
+                break
+        if step is Step.REFUSE:
+            short = refusals.memory_short(self._retry_after())
+            self._tally.refused_memory += self._line.refuse_beyond(0, short)
+        elif step is Step.LOOK_AGAIN:
+            self._alarm.ring_in(LOOK_AGAIN_SECONDS)
+        elif wait and self._refill:
+            self._alarm.ring_in(wait)
 
-    def _start_ended(self, task: "asyncio.Task[None]") -> None:
-        self._starts.discard(task)
-        if task.cancelled():  # perhaps before it ran at all
-            self._starting -= 1
+    def _room(self) -> int:
+        holders = (*self._spares, *self._leases, *self._parking)
+        return self._room_for(max((one.life.member.rss_bytes or 0 for one in holders), default=0))
 
-    async def _start_one(self) -> None:
-        generation = self._generation
-        try:
-            member = await self._start()
-        except Exception as error:  # noqa: BLE001  # handed to a waiter and `on_start_failed`
-            self._starting -= 1
-            self._start_failed(error)
+    def _retry_after(self) -> float:
+        now = self._clock()
+        held = [now - lease.since for lease in self._leases]
+        served = self._tally.retry_after(len(self._line), self._limits.max_workers, held)
+        return max(served, self._backoff.wait(now))
+
+    def _put(self, blank: Blank[M], *, first: bool = False) -> None:
+        if self._closed:
+            self._lifecycle.evict(blank.life, "closing")
             return
-        self._starting -= 1
-        if self._closed or generation != self._generation:
-            self._retire(member)
-            return
-        member.when_ended(self._member_ended)
-        self._blanks.append(member)
+        self._spares.put(blank, first=first)
         self._serve()
 
-    def _start_failed(self, error: Exception) -> None:
-        if not isinstance(error, HubError):
-            crash = InternalError("Starting a worker failed inside the hub.", detail=repr(error))
-            crash.__cause__ = error
-            error = crash
-        self._refill = False
-        # One more start that is under way, for a spare, serves the waiter as well.
-        while self._waiters and len(self._waiters) > self._starting:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_exception(error)
-                break
+    def _start_failed(self, error: HubError) -> None:
+        now = self._clock()
+        self._backoff.failed(now)
+        if error.retryable and error.retry_after is None:
+            error.retry_after = self._retry_after()
+        # One more start that is under way serves the waiter as well.
+        if len(self._line) > self._lifecycle.starting:
+            self._line.refuse_one(error)
         self._serve()
         self._on_start_failed(error)
 
-    def _member_ended(self) -> None:
-        for member in [member for member in self._blanks if not member.alive]:
-            # Started again with the next claim: a program that ends by itself must not loop.
-            self._refill = False
-            self._blanks.remove(member)
-            self._retire(member)
+    def _member_died(self) -> None:
+        self._spares.drop_dead()
         self._parking.evict_dead()
-
-    def _retire(self, member: M) -> None:
-        self._ending += 1
-        self._spawn(self._end(member))
-
-    async def _end(self, member: M) -> None:
-        try:
-            await member.aclose()
-        finally:
-            self._ending -= 1
-            self._serve()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._serve()
