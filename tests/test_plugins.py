@@ -36,6 +36,9 @@ class Provider:
     def status(self):
         return ProviderStatus(ProviderState.AVAILABLE)
 
+    def workers(self):
+        return ()
+
     def credential_status(self):
         return None
 

@@ -1,7 +1,8 @@
 """Turn requests, and a provider whose program does what the request says."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from llm_mcp_hub.domain.status import QuotaWindow
 from llm_mcp_hub.errors import HubError, LoginRequired, WorkerGarbled
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub.providers.dialect import Event, Inspected, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
 
 PROGRAM = """
 import json, os, signal, sys, time
+
+ANSWERS = {"probe": "ready", "ping": "pong"}
 
 def say(*words):
     os.write(1, json.dumps(words).encode() + b"\\n")
@@ -34,6 +38,8 @@ for line in sys.stdin.buffer:
                 break
             elif step == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
+            elif step == "freeze":
+                os.kill(os.getpid(), signal.SIGSTOP)
             elif step == "garbage":
                 os.write(1, b"garbage\\n")
             elif step == "flood":
@@ -45,13 +51,39 @@ for line in sys.stdin.buffer:
             else:
                 say(*step)
     else:
-        for step in json.loads(sys.argv[1]).get(verb, [["ready" if verb == "probe" else verb]]):
+        for step in json.loads(sys.argv[1]).get(verb, [[ANSWERS.get(verb, verb)]]):
             if step == "hang":
                 break
             elif step == "die":
                 sys.exit("broken beyond repair")
             say(*step)
 """
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose clock is moved by hand."""
+
+    now = 0.0
+    _scheduled: list[asyncio.TimerHandle]
+
+    def time(self) -> float:
+        return self.now
+
+    def timers(self) -> int:
+        """How many are set, cancelled ones left out."""
+        return sum(not timer.cancelled() for timer in self._scheduled)
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+        self.call_soon(self.stop)
+        self.run_forever()
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    loop = Clock()
+    yield loop
+    loop.close()
 
 
 class ScriptedDialect:
@@ -77,6 +109,10 @@ class ScriptedDialect:
         self.turns += 1
         self._say("turn", msgspec.json.decode(text), continued, self.turns)
 
+    def ping(self) -> bool:
+        self._say("ping")
+        return True
+
     def interrupt(self) -> None:
         self._say("interrupt")
 
@@ -100,6 +136,8 @@ class ScriptedDialect:
         if verb == "inspect":
             refusal = LoginRequired("Log in first.") if rest else None
             return Inspected((ModelCard("m"),), refusal)
+        if verb == "pong":
+            return Pong()
         if verb == "quota":
             return QuotaSeen((QuotaWindow(rest[0], rest[1], None, None),))
         if verb == "login":
@@ -114,10 +152,16 @@ class ScriptedDialect:
 class ScriptedProvider(CliProvider):
     """Its program can be replaced while it runs; `trouble` is raised instead of starting it."""
 
-    def __init__(self, directory: Path, limits: PoolLimits, deadlines: Deadlines) -> None:
-        super().__init__("scripted", limits, deadlines)
-        self._program = directory / "scripted.py"
-        self._program.write_text(PROGRAM)
+    def __init__(
+        self,
+        directory: Path,
+        limits: PoolLimits,
+        deadlines: Deadlines,
+        supervision: Supervision,
+    ) -> None:
+        super().__init__("scripted", limits, deadlines, supervision)
+        self.program = directory / "scripted.py"
+        self.program.write_text(PROGRAM)
         self.answers: dict[str, list[Any]] = {}
         self.trouble: Exception | None = None
         self.too_old: HubError | Exception | None = None
@@ -126,11 +170,11 @@ class ScriptedProvider(CliProvider):
     def worker_spec(self) -> WorkerSpec:
         if self.trouble is not None:
             raise self.trouble
-        self.started += 1
         answers = msgspec.json.encode(self.answers).decode()
-        return WorkerSpec((sys.executable, "-I", "-S", str(self._program), answers))
+        return WorkerSpec((sys.executable, "-I", "-S", str(self.program), answers))
 
     def new_dialect(self) -> ScriptedDialect:
+        self.started += 1
         return ScriptedDialect()
 
     def check_version(self, version: str | None) -> None:
@@ -174,9 +218,15 @@ async def provide(
     """Makes scripted providers, closes them, and checks that nothing is left of them."""
     made: list[ScriptedProvider] = []
 
-    def make(deadlines: Deadlines | None = None, **limits: Any) -> ScriptedProvider:
-        sizes: dict[str, Any] = {"min_spare": 0, "max_workers": 2, **limits}
-        made.append(ScriptedProvider(tmp_path, PoolLimits(**sizes), deadlines or Deadlines()))
+    def make(
+        deadlines: Deadlines | None = None, supervision: Supervision | None = None, **limits: Any
+    ) -> ScriptedProvider:
+        sizes = PoolLimits(**{"min_spare": 0, "max_workers": 2, **limits})
+        made.append(
+            ScriptedProvider(
+                tmp_path, sizes, deadlines or Deadlines(), supervision or Supervision()
+            )
+        )
         return made[-1]
 
     yield make

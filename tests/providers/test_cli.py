@@ -20,7 +20,7 @@ from llm_mcp_hub.errors import (
     WorkerGarbled,
     WorkerStartFailed,
 )
-from llm_mcp_hub.providers import cli
+from llm_mcp_hub.providers import self_test
 from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.turn import REPLACEMENTS
@@ -115,7 +115,7 @@ async def test_a_repaired_program_is_tried_again_and_not_before_its_time(
     with pytest.raises(ProviderUnavailable):
         await provider.open_turn(request_for(STATE))
     assert provider.started == 0
-    monkeypatch.setattr(cli, "RETEST_SECONDS", -1.0)
+    monkeypatch.setattr(self_test, "RETEST_SECONDS", 0.0)
     assert await turn(provider, request_for(STATE), read_all)
     assert provider.status().state is ProviderState.AVAILABLE
     assert provider.status().reason == ""
@@ -150,7 +150,7 @@ async def test_a_caller_who_leaves_during_the_self_test_does_not_end_it(
 ) -> None:
     provider = provide()
     waiting = asyncio.create_task(provider.open_turn(request_for(STATE)))
-    await until(lambda: provider._testing is not None)
+    await until(lambda: provider._supervisor._test.under_way)
     waiting.cancel()
     await asyncio.wait([waiting])
     assert waiting.cancelled()
@@ -166,7 +166,7 @@ async def test_a_refused_login_shows_until_a_turn_succeeds(
     provider = provide(min_spare=1, max_workers=4)
     pid = (await turn(provider, request_for(STATE), read_all))[0]
     assert provider._verified_at
-    provider._tested_at = float("-inf")
+    provider._supervisor._test._ended_at = float("-inf")
     with pytest.raises(LoginRequired):
         await turn(provider, request_for('[["login"]]'), read_all)
     assert provider.status().state is ProviderState.UNAVAILABLE
@@ -176,7 +176,7 @@ async def test_a_refused_login_shows_until_a_turn_succeeds(
     with pytest.raises(LoginRequired):
         await turn(provider, request_for(STATE), read_all)
     assert provider.started == started
-    monkeypatch.setattr(cli, "RETEST_SECONDS", -1.0)
+    monkeypatch.setattr(self_test, "RETEST_SECONDS", 0.0)
     stream = await provider.open_turn(request_for(STATE, "answer", STATE))
     # The self-test has passed, but it can't know what only the vendor can say.
     assert provider.status().state is ProviderState.UNAVAILABLE
@@ -202,16 +202,30 @@ async def test_a_turn_that_succeeds_beside_a_refused_one_clears_the_status(
     assert provider.status().pool.parked == 0
 
 
-async def test_a_program_that_is_gone_later_makes_the_provider_unavailable(
+async def test_a_program_that_is_gone_later_leaves_those_that_run_serving(
     provide: Provide, request_for: Request, read_all: Read
 ) -> None:
     provider = provide()
-    await turn(provider, request_for(STATE), read_all)
+    stream = await provider.open_turn(request_for(STATE))
+    chunks, _ = await read_all(stream)
+    await stream.aclose()
     provider.trouble = ProviderUnavailable("Install it again.")
-    with pytest.raises(ProviderUnavailable):
-        await provider.open_turn(request_for(STATE))
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await provider.open_turn(request_for(STATE))
+    assert provider.status().state is ProviderState.AVAILABLE
+    assert "Install it again." in provider.status().warning
+    answer = chunks[0].text
+    pid = json.loads(answer)[0]
+    steps = request_for(STATE, answer, '["state","die"]')
+    stream = await provider.open_turn(steps)
+    chunks, _ = await read_all(stream)
+    await stream.aclose()
+    assert json.loads(chunks[0].text)[0] == pid
+    # That was the last one.
     assert provider.status().state is ProviderState.UNAVAILABLE
     assert provider.status().reason == "Install it again."
+    assert provider.status().warning == ""
 
 
 async def test_a_single_failed_start_does_not_make_the_provider_unavailable(
@@ -449,10 +463,10 @@ async def test_a_turn_given_up_while_its_worker_is_replaced_takes_no_other(
     stream = await provider.open_turn(request_for(first, "a", '["die"]'))
     claim, asked, gate = provider._pool.claim, asyncio.Event(), asyncio.Event()
 
-    async def slow_claim(key: object) -> object:
+    async def slow_claim(*arguments: object, **options: object) -> object:
         asked.set()
         await gate.wait()
-        return await claim(key)
+        return await claim(*arguments, **options)
 
     monkeypatch.setattr(provider._pool, "claim", slow_claim)
     reading = asyncio.create_task(read_all(stream))

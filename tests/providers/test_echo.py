@@ -18,6 +18,7 @@ from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import Draining, UnknownModel, WorkerDied
 from llm_mcp_hub.providers import echo, echo_worker
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.providers.dialect import Pong
 from llm_mcp_hub.providers.echo import EchoProvider, EchoSettings
 from llm_mcp_hub.workers.limits import PoolLimits
 
@@ -255,3 +256,29 @@ async def test_it_is_available_once_its_self_test_has_passed(
     await until(lambda: provider.status().pool.blank == 1)
     assert [card.name for card in await provider.models()] == ["echo"]
     assert provider.credential_status() is None
+
+
+async def test_a_sign_of_life_is_given_between_words_and_takes_none_of_them(
+    make: Callable[..., EchoProvider], request_for: Request, read_all: Read
+) -> None:
+    provider = make(word_seconds=0.05)
+    stream = await provider.open_turn(request_for("one two three"))
+    conversation = stream._lease.member
+    pongs = 0
+    understand = conversation.dialect.receive
+
+    def count(lines: list[bytes]) -> list[Any]:
+        nonlocal pongs
+        found: list[Any] = understand(lines)
+        pongs += found.count(Pong())
+        return found
+
+    conversation.dialect.receive = count
+    for _ in range(3):
+        assert conversation.ping()
+    chunks, error = await read_all(stream)
+    await stream.aclose()
+    assert error is None
+    assert pongs == 3
+    assert fold(chunks).message.text == "one two three"
+    assert provider.status().pool.parked == 1

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
-from llm_mcp_hub.providers.base import stream_of
+from llm_mcp_hub.providers.base import Provider, stream_of
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +77,11 @@ async def test_cancelling_the_reader_cancels_the_generator() -> None:
     assert reading.cancelled()
     assert source.closed
     await stream.aclose()
+
+
+def test_a_provider_that_inherits_the_contract_has_no_workers_unless_it_says_so() -> None:
+    class Plain(Provider):
+        name = "plain"
+
+    assert Plain.workers.__qualname__ == "Provider.workers"
+    assert Plain.workers(Plain.__new__(Plain)) == ()

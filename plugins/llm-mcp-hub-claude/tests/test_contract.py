@@ -5,13 +5,20 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from llm_mcp_hub.domain.chat import Effort, ImagePart, ToolCallPart, ToolResultPart, TurnOptions
-from llm_mcp_hub.domain.chunk import Chunk, FinishReason, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import (
     ContextTooLong,
@@ -25,8 +32,12 @@ from llm_mcp_hub.errors import (
     RequestTooLarge,
     TurnTimeout,
     UnknownModel,
+    WorkerDied,
 )
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.dialect import Event, Pong
+from llm_mcp_hub.providers.supervision import Supervision
+from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.provider import ClaudeProvider
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply
 from llm_mcp_hub_claude.testing.turns import Outcome, message, run_turn, turn_request
@@ -51,8 +62,7 @@ async def shared_provider(
 
 async def settle(provider: ClaudeProvider) -> None:
     """Wait until no worker is starting or ending: one that ends may still ask the back end."""
-    while tasks := set(provider._pool._tasks):
-        await asyncio.wait(tasks)
+    await provider._pool.settled()
 
 
 @pytest.fixture
@@ -419,6 +429,93 @@ async def test_a_back_end_that_says_nothing_runs_into_the_deadline(
         outcome = await run_turn(provider, turn_request("hello"))
         assert isinstance(outcome.error, TurnTimeout)
         await api.wait_async(lambda: api.requests[-1].state == "aborted")
+    finally:
+        await provider.aclose()
+
+
+async def test_a_tool_whose_back_end_hangs_answers_pings_and_sends_nothing_for_them(
+    make_provider: Callable[..., ClaudeProvider],
+    executable: str,
+    api: FakeMessagesApi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api.default = Reply(hang=True)
+    provider = make_provider(executable, supervision=Supervision(heartbeat_seconds=0.1))
+    answers, enough = 0, asyncio.Event()
+    understand = ClaudeDialect.receive
+
+    def count(dialect: ClaudeDialect, lines: Sequence[bytes]) -> list[Event]:
+        nonlocal answers
+        events = understand(dialect, lines)
+        answers += events.count(Pong())
+        if answers >= 3:  # each is asked for only once the one before it was given
+            enough.set()
+        return events
+
+    monkeypatch.setattr(ClaudeDialect, "receive", count)
+    try:
+        stream = await provider.open_turn(turn_request("hello"))
+        reading = asyncio.create_task(anext(aiter(stream)))
+        await api.wait_async(lambda: len(api.requests) == 1)
+        answers = 0
+        async with asyncio.timeout(30):
+            await enough.wait()
+        assert not reading.done()
+        assert len(api.requests) == 1
+        assert api.unstreamed_requests == []
+        assert api.others == []
+        await stream.aclose()
+        with pytest.raises(WorkerDied):
+            await reading
+    finally:
+        await provider.aclose()
+
+
+async def test_workers_that_rest_answer_pings_and_stay_as_they_are(
+    own_provider: ClaudeProvider, api: FakeMessagesApi
+) -> None:
+    await own_provider.start()
+    first = await run_turn(own_provider, turn_request("one"))
+    assert first.text == "echo: one"
+    await settle(own_provider)
+    resting = own_provider._pool.idle()
+    assert len(resting) == 2  # the blank and the parked one
+    asked = len(api.requests)
+    for _ in range(2):
+        own_provider._resting._ask()
+        async with asyncio.timeout(30):
+            while not all(one.worker.unread for one in resting):  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.002)
+        own_provider._resting._look()
+    assert own_provider._pool.idle() == resting
+    assert len(api.requests) == asked
+    assert api.unstreamed_requests == []
+    request = turn_request("one", message("assistant", "echo: one"), "two")
+    stream = await own_provider.open_turn(request)
+    assert stream._lease is not None
+    assert stream._lease.continued
+    assert [chunk async for batch in stream for chunk in batch][-1].__class__ is FinishChunk
+    await stream.aclose()
+    assert (await run_turn(own_provider, turn_request("three"))).text == "echo: three"
+
+
+async def test_a_tool_that_hangs_is_replaced_before_it_has_spoken(
+    make_provider: Callable[..., ClaudeProvider], executable: str, api: FakeMessagesApi
+) -> None:
+    # A start on a busy machine is no silence: only the stopped one fails to answer in time.
+    supervision = Supervision(heartbeat_seconds=0.5, answer_seconds=3.0)
+    provider = make_provider(executable, supervision=supervision)
+    try:
+        assert (await run_turn(provider, turn_request("one"))).text == "echo: one"
+        await settle(provider)
+        (parked,) = (one for one in provider.workers() if one.state == "parked")
+        assert parked.pid is not None
+        os.kill(parked.pid, signal.SIGSTOP)
+        request = turn_request("one", message("assistant", "echo: one"), "two")
+        assert (await run_turn(provider, request)).completion.text == "echo: two"
+        await settle(provider)
+        with pytest.raises(ProcessLookupError):
+            os.kill(parked.pid, 0)
     finally:
         await provider.aclose()
 

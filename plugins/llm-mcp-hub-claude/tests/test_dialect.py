@@ -23,7 +23,7 @@ from llm_mcp_hub.errors import (
     UnknownModel,
     WorkerGarbled,
 )
-from llm_mcp_hub.providers.dialect import Event, Inspected, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.testing.turns import message, turn_request
 
@@ -446,6 +446,40 @@ def test_a_step_of_the_protocol_that_is_refused_ends_the_turn() -> None:
     line = {"subtype": "error", "request_id": "hub-1", "error": "Unsupported"}
     events = dialect.receive([msgspec.json.encode({"type": "control_response", "response": line})])
     assert isinstance(only_error(events), WorkerGarbled)
+
+
+def whole_turn(ping_at: int | None) -> tuple[list[object], list[dict[str, object]]]:
+    """Events and bytes of a turn, with a sign of life asked for and given before one line."""
+    dialect = ClaudeDialect(clock=lambda: NOW)
+    dialect.probe()
+    options = TurnOptions(effort=Effort.LOW)
+    dialect.begin(turn_request(*HISTORY, "now", options=options), continued=False)
+    events: list[Event] = []
+    said = sent(dialect)
+    for index, line in enumerate(recorded("whole_turn")):
+        if index == ping_at:
+            assert dialect.ping()
+            (question,) = sent(dialect)
+            assert question["request"] == {"subtype": "get_binary_version"}
+            answer = reply(str(question["request_id"]), version="2.1.329")
+            assert dialect.receive([answer]) == [Pong()]
+        events += dialect.receive([line])
+        said += sent(dialect)
+    return seen(events), said
+
+
+@pytest.mark.parametrize("ping_at", range(len(recorded("whole_turn"))))
+def test_a_sign_of_life_changes_nothing_of_a_turn_wherever_it_comes(ping_at: int) -> None:
+    assert whole_turn(ping_at) == whole_turn(None)
+
+
+def test_an_answer_that_refuses_is_a_sign_of_life_too() -> None:
+    dialect = ClaudeDialect()
+    dialect.ping()
+    (question,) = sent(dialect)
+    line = {"subtype": "error", "request_id": question["request_id"], "error": "Unsupported"}
+    events = dialect.receive([msgspec.json.encode({"type": "control_response", "response": line})])
+    assert events == [Pong()]
 
 
 def test_a_turn_in_which_nothing_is_said_is_refused() -> None:

@@ -114,7 +114,7 @@ async def test_a_login_that_was_repaired_is_used_without_a_restart(
     api: FakeMessagesApi,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("llm_mcp_hub.providers.cli.RETEST_SECONDS", 0.0)
+    monkeypatch.setattr("llm_mcp_hub.providers.self_test.RETEST_SECONDS", 0.0)
     late = tmp_path / "token"
     provider = make_provider(fake_executable, oauth_token_file=str(late))
     try:

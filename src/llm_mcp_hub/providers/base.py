@@ -10,8 +10,8 @@ Promises of a provider:
    a `HubError` after the chunks that came before it, and never repeats text.
 4. `ChunkStream.aclose` is bounded, may be called at any time and more than once, and afterwards
    nothing generates any more for that turn.
-5. `status` and `credential_status` do no I/O beyond reading a small local file, and tell no
-   secret.
+5. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
+   tell no secret.
 6. `aclose` leaves no process, task or file behind.
 """
 
@@ -25,7 +25,7 @@ from msgspec import Struct
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus
+from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
 from llm_mcp_hub.providers.setup import ProviderSetup
 
 
@@ -42,7 +42,7 @@ class ChunkStream(Protocol):
 
 
 class Provider(Protocol):
-    """A configured source of completions."""
+    """A configured source of completions. Inherit from it to get what has a default."""
 
     name: str
 
@@ -61,6 +61,10 @@ class Provider(Protocol):
     def status(self) -> ProviderStatus:
         """Whether it takes requests, and how its workers are doing."""
         ...
+
+    def workers(self) -> Sequence[WorkerFigures]:
+        """How each of its workers is doing; without any if it has no processes."""
+        return ()
 
     def credential_status(self) -> CredentialStatus | None:
         """State of its login; None if it needs none."""

@@ -1,10 +1,8 @@
 """A provider that is a program: its life from the self-test to the last worker.
 
-Guarantees: nothing is served before the self-test has passed; a failed self-test makes the
-provider unavailable with its reason, and is tried again when a request comes, at most every
-`RETEST_SECONDS`, so a person who repairs the cause has nothing to restart; a login that was
-refused during a turn shows in the status until a turn succeeds, and no worker that was started
-with it is used again.
+Guarantees: those of `supervisor.py` about when it takes requests; a login that was refused during a
+turn shows in the status until a turn succeeds, and no worker that was started with it is used
+again.
 """
 
 import asyncio
@@ -16,39 +14,64 @@ import structlog
 
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.domain.status import CredentialStatus, ProviderState, ProviderStatus, QuotaWindow
-from llm_mcp_hub.errors import (
-    HubError,
-    InternalError,
-    LoginRequired,
-    ProviderUnavailable,
+from llm_mcp_hub.domain.status import (
+    CredentialStatus,
+    ProviderState,
+    ProviderStatus,
+    QuotaWindow,
+    WorkerFigures,
 )
+from llm_mcp_hub.errors import HubError, LoginRequired
 from llm_mcp_hub.providers.conversation import Conversation
-from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub.providers.dialect import Dialect, Event, QuotaSeen, Ready
+from llm_mcp_hub.providers.deadlines import Deadlines, TimeLimits
+from llm_mcp_hub.providers.dialect import Dialect, Event, QuotaSeen
+from llm_mcp_hub.providers.program import Program, identify
+from llm_mcp_hub.providers.resting import RestingHeartbeat
+from llm_mcp_hub.providers.supervision import Supervision
+from llm_mcp_hub.providers.supervisor import Supervisor
 from llm_mcp_hub.providers.turn import CliTurn
 from llm_mcp_hub.workers.limits import PoolLimits
-from llm_mcp_hub.workers.pool import Pool
+from llm_mcp_hub.workers.memory import MemoryGauge
+from llm_mcp_hub.workers.pool import Pool, PoolEvent
 from llm_mcp_hub.workers.spec import WorkerSpec
 
-RETEST_SECONDS = 5.0
+OFTEN = frozenset({"worker.claimed", "worker.parked", "worker.discarded"})
+"""Events of every turn: logged for debugging alone."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class CliProvider(ABC):
-    """Base of providers that run a vendor's tool, one conversation per worker."""
+    """Base of providers that run a vendor's tool, one conversation per worker.
 
-    def __init__(self, name: str, limits: PoolLimits, deadlines: Deadlines) -> None:
+    Args:
+        name: The name it is configured under.
+        limits: Sizes of its pool.
+        deadlines: Of its turns.
+        supervision: When a worker counts as hung, and the program as broken.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        limits: PoolLimits,
+        deadlines: Deadlines,
+        supervision: Supervision = Supervision(),  # noqa: B008  # immutable
+    ) -> None:
         self.name = name
-        self._deadlines = deadlines
-        self._pool: Pool[Conversation] = Pool(self._start_blank, limits, self._start_failed)
-        self._state = ProviderState.STARTING
-        self._failure: HubError | None = None
+        self._time_limits = TimeLimits(deadlines, supervision)
+        self._pool: Pool[Conversation] = Pool(
+            self._start_member,
+            limits,
+            self._start_failed,
+            on_event=self._on_pool_event,
+            room_for=MemoryGauge().room_for,
+        )
+        self._supervisor = Supervisor(
+            name, self._pool, self._self_test, self._identify, supervision
+        )
+        self._resting = RestingHeartbeat(self._pool.idle, supervision)
         self._refused: LoginRequired | None = None
-        self._closed = False
-        self._tested_at = float("-inf")
-        self._testing: asyncio.Task[None] | None = None
         self._version: str | None = None
         self._models: tuple[ModelCard, ...] = ()
         self._quota: dict[str, QuotaWindow] = {}
@@ -90,8 +113,7 @@ class CliProvider(ABC):
 
     async def start(self) -> None:
         """Begin the self-test."""
-        if not self._closed:
-            self._test()
+        self._supervisor.start()
 
     async def models(self) -> Sequence[ModelCard]:
         """What the program said, or the fallback."""
@@ -99,113 +121,92 @@ class CliProvider(ABC):
 
     def status(self) -> ProviderStatus:
         """State, reason and figures."""
-        failure = self._failure or self._refused
+        failure = self._supervisor.failure or self._refused
         return ProviderStatus(
-            state=ProviderState.UNAVAILABLE if failure else self._state,
+            state=ProviderState.UNAVAILABLE if failure else self._supervisor.state,
             reason=failure.message if failure else "",
+            warning="" if failure else self._supervisor.warning,
             version=self._version,
             pool=self._pool.figures,
             quota=tuple(self._quota.values()),
+            deadlines={name.value: count for name, count in self._time_limits.passed.items()},
         )
+
+    def workers(self) -> Sequence[WorkerFigures]:
+        """Every worker of the pool."""
+        return self._pool.members()
 
     async def open_turn(self, request: TurnRequest) -> CliTurn:
         """Begin a turn, waiting for the self-test and a worker if need be."""
         self.check_request(request)
-        if self._state is not ProviderState.AVAILABLE:
-            await self._become_available()
+        if not self._supervisor.normal:
+            await self._supervisor.admit()
         return await CliTurn.open(
-            self._pool, request, self._deadlines, self._on_event, self._turn_ended
+            self._pool, request, self._time_limits, self._on_event, self._turn_ended
         )
 
     async def aclose(self) -> None:
         """End the self-test and all workers."""
-        self._closed = True
-        closing = [asyncio.create_task(self._pool.aclose())]
-        if self._testing is not None:
-            self._testing.cancel()
-            closing.append(self._testing)
-        await asyncio.wait(closing)
+        self._resting.stop()
+        await asyncio.gather(self._pool.aclose(), self._supervisor.aclose())
 
     def _turn_ended(self, error: HubError | None) -> None:
         if error is None:
             self._verified_at = time.time()
-            if self._failure is not None and self._failure is self._refused:
-                self._set_available()
-            self._refused = None
+            self._supervisor.worked()
+            if self._refused is not None:
+                if self._supervisor.failure is self._refused:
+                    self._supervisor.recover()
+                self._refused = None
         elif isinstance(error, LoginRequired):
             self._refused = error
-            self._tested_at = time.monotonic()
-            self._set_failure(error)
-            self._pool.renew()
+            self._supervisor.refused(error)
 
-    def _test(self) -> "asyncio.Task[None]":
-        if self._testing is None or self._testing.done():
-            self._testing = asyncio.get_running_loop().create_task(self._self_test())
-        return self._testing
-
-    async def _become_available(self) -> None:
-        testing = self._testing is not None and not self._testing.done()
-        stale = time.monotonic() - self._tested_at > RETEST_SECONDS
-        if (testing or stale) and not self._closed:
-            # Not awaited itself: `aclose` cancels it, and that is no cancellation of the caller.
-            await asyncio.wait([self._test()])
-        if self._failure is not None:
-            raise self._failure.again()
+    def _identify(self) -> Program:
+        return identify(self.worker_spec().argv)
 
     async def _self_test(self) -> None:
+        conversation = await self._start_worker()
         try:
-            conversation = await self._start_blank()
-            try:
-                inspected = await conversation.inspect(self._deadlines.start)
-            finally:
-                await conversation.aclose()
-            if inspected.refusal is not None:
-                raise inspected.refusal
-            self._models = inspected.models
-        except HubError as error:
-            self._set_failure(error)
-        except Exception as error:  # a defect here must end as a visible state
-            log.exception("provider.self_test_crashed", provider=self.name)
-            self._set_failure(InternalError(f"The self-test crashed: {type(error).__name__}."))
-        else:
-            self._set_available()
-            self._pool.warm()
-        self._tested_at = time.monotonic()
+            inspected = await conversation.inspect(self._time_limits)
+        finally:
+            await conversation.aclose()
+        if inspected.refusal is not None:
+            raise inspected.refusal
+        self._models = inspected.models
 
-    def _set_available(self) -> None:
-        self._failure = None
-        self._state = ProviderState.AVAILABLE
-        log.info("provider.available", provider=self.name, version=self._version)
+    async def _start_member(self) -> Conversation:
+        await self._supervisor.before_start()
+        conversation = await self._start_worker()
+        conversation.supervise(self._supervisor.lost)
+        self._resting.start()
+        return conversation
 
-    def _set_failure(self, error: HubError) -> None:
-        self._failure = error
-        self._state = ProviderState.UNAVAILABLE
-        log.warning(
-            "provider.unavailable", provider=self.name, code=error.code, detail=error.detail
-        )
-
-    async def _start_blank(self) -> Conversation:
+    async def _start_worker(self) -> Conversation:
         conversation, ready = await Conversation.start(
-            self.worker_spec(), self.new_dialect(), self._deadlines.start
+            self.worker_spec(), self.new_dialect(), self._time_limits
         )
         try:
-            self._check_ready(ready)
+            self.check_version(ready.version)
         except BaseException:
             await conversation.aclose()
             raise
+        self._version = ready.version
         return conversation
 
-    def _check_ready(self, ready: Ready) -> None:
-        self.check_version(ready.version)
-        self._version = ready.version
-
     def _start_failed(self, error: HubError) -> None:
-        log.warning("worker.start_failed", provider=self.name, code=error.code, detail=error.detail)
-        if isinstance(error, LoginRequired | ProviderUnavailable):
-            # No single worker's misfortune: the program or its login is gone.
-            self._tested_at = time.monotonic()
-            self._set_failure(error)
+        self._supervisor.start_failed(error)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, QuotaSeen):
             self._quota |= {window.name: window for window in event.windows}
+
+    def _on_pool_event(self, event: PoolEvent) -> None:
+        write = log.debug if event.name in OFTEN else log.info
+        write(
+            event.name,
+            provider=self.name,
+            pid=event.pid,
+            reason=event.reason,
+            seconds=event.seconds,
+        )

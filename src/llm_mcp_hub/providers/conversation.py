@@ -7,10 +7,18 @@ worker said before something that broke the protocol is not lost with it.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.errors import HubError, WorkerError, WorkerGarbled, WorkerStartFailed
+from llm_mcp_hub.errors import (
+    HubError,
+    WorkerError,
+    WorkerGarbled,
+    WorkerHung,
+    WorkerStartFailed,
+)
+from llm_mcp_hub.providers.deadlines import Deadline, TimeLimits
 from llm_mcp_hub.providers.dialect import Dialect, Event, Inspected, Ready, TurnFailed
 from llm_mcp_hub.workers.process import Worker
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -21,52 +29,67 @@ E = TypeVar("E", Ready, Inspected)
 class Conversation:
     """A member of a provider's pool. Blank until its first turn begins."""
 
-    __slots__ = ("_broken", "_error", "dialect", "worker")
+    __slots__ = ("_asked", "_broken", "_error", "_on_lost", "dialect", "worker")
 
     def __init__(self, worker: Worker, dialect: Dialect) -> None:
         self.worker = worker
         self.dialect = dialect
+        self._asked = False
         self._broken = False
         self._error: HubError | None = None
+        self._on_lost: Callable[[HubError], None] | None = None
 
     @classmethod
     async def start(
-        cls, spec: WorkerSpec, dialect: Dialect, seconds: float
+        cls, spec: WorkerSpec, dialect: Dialect, limits: TimeLimits
     ) -> "tuple[Conversation, Ready]":
         """Start a worker and prove it ready.
 
         Raises:
-            WorkerStartFailed: It did not start, or gave no sign of life within `seconds`.
+            WorkerStartFailed: It did not start, or gave no sign of life before the deadline.
             HubError: What the tool itself said.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+        until = asyncio.get_running_loop().time() + limits.deadlines.start
         try:
             async with asyncio.timeout_at(until):
                 worker = await Worker.start(spec)
         except TimeoutError:
-            raise _silence(seconds, "the program was not even started") from None
+            raise limits.late(Deadline.START, "the program was not even started") from None
         conversation = cls(worker, dialect)
         try:
             dialect.probe()
-            ready = await conversation._answer(Ready, until - loop.time())
+            ready = await conversation._answer(Ready, until, limits)
         except BaseException:
             await conversation.aclose()
             raise
         return conversation, ready
 
-    async def inspect(self, seconds: float) -> Inspected:
+    async def inspect(self, limits: TimeLimits) -> Inspected:
         """Ask the tool what it is. Ends the conversation's being blank.
 
         Raises:
-            WorkerStartFailed: No answer within `seconds`, or a broken one.
+            WorkerStartFailed: No answer before the deadline, or a broken one.
             HubError: What the tool itself said.
         """
         self.dialect.inspect()
-        return await self._answer(Inspected, seconds)
+        until = asyncio.get_running_loop().time() + limits.deadlines.start
+        return await self._answer(Inspected, until, limits)
+
+    def supervise(self, on_lost: Callable[[HubError], None]) -> None:
+        """Have `on_lost` told, once, of an end that nobody asked for: it died, garbled or hung."""
+        self._on_lost = on_lost
+        self.worker.exited.add_done_callback(self._exited)
+
+    def lose(self, error: HubError) -> None:
+        """Use the worker no more: it broke off by itself."""
+        self._broken = True
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost(error)
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
         """Send the turn's first bytes."""
+        self._asked = False
         self._broken = True  # unless the dialect knew what to do
         self.dialect.begin(request, continued=continued)
         self._broken = False
@@ -78,17 +101,67 @@ class Conversation:
             self.dialect.interrupt()
             self.worker.send(self.dialect.data_to_send())
 
+    def ping(self) -> bool:
+        """Ask for a sign of life; whether the dialect knows how to."""
+        if not self.dialect.ping():
+            return False
+        self.worker.send(self.dialect.data_to_send(), work=False)
+        return True
+
+    def ask(self) -> bool:
+        """`ping` for a worker that has no turn; `silent` tells what came of it."""
+        self._asked = self.ping()
+        return self._asked
+
+    def silent(self) -> bool:
+        """Whether the worker owes an answer since `ask`, and has had no turn meanwhile.
+
+        What it has written is taken in; if that breaks the protocol, it is killed.
+        """
+        if not (self._asked and self.alive):
+            return False
+        self._asked = False
+        # A loop that was held up may not have read the answer yet.
+        if not self.worker.unread:
+            return True
+        with suppress(HubError):  # `lose` has told
+            self._understand(self.worker.receive_present())
+        if self._broken:
+            self.worker.kill()
+        return False
+
+    def hung(self, seconds: float) -> None:
+        """Give up a worker that has not answered for so long, and kill it."""
+        error = WorkerHung(
+            "The provider's program gave no sign of life, not even when it was asked for one for "
+            f"{seconds:g} s, and was stopped. Ask again.",
+            detail=f"pid {self.worker.pid}",
+        )
+        self.lose(error)
+        self.worker.fail(error)
+        self.worker.kill()
+
     async def receive(self) -> list[Event]:
         """The next events; may be empty.
 
         Raises:
             WorkerDied: The worker ended.
+            WorkerHung: It was given up.
             WorkerGarbled: Its output broke the protocol.
         """
         if self._error is not None:
             raise self._error
+        try:
+            lines = await self.worker.receive()
+        except WorkerError as error:
+            # Before the turn gives it back: then nobody would be told any more.
+            self.lose(error)
+            raise
+        return self._understand(lines)
+
+    def _understand(self, lines: list[bytes]) -> list[Event]:
         events: list[Event] = []
-        for line in await self.worker.receive():
+        for line in lines:
             try:
                 events += self.dialect.receive((line,))
             except HubError as error:
@@ -100,7 +173,7 @@ class Conversation:
                 )
                 self._error.__cause__ = error
             if self._error is not None:
-                self._broken = True
+                self.lose(self._error)
                 if events:
                     return events
                 raise self._error
@@ -112,18 +185,41 @@ class Conversation:
         """Whether another turn can run in it."""
         return not self._broken and self.worker.alive
 
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self.worker.pid
+
+    @property
+    def rss_bytes(self) -> int | None:
+        """Memory it holds, its descendants included, if it has been measured yet."""
+        usage = self.worker.usage()
+        return None if usage is None else usage.rss_bytes
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """CPU time it has used, its descendants included, if it has been measured yet."""
+        usage = self.worker.usage()
+        return None if usage is None else usage.cpu_seconds
+
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Have `callback` called when the worker has exited."""
         self.worker.exited.add_done_callback(lambda _: callback())
 
     async def aclose(self) -> None:
         """End the worker."""
+        self._on_lost = None
         await self.worker.aclose()
 
-    async def _answer(self, kind: type[E], seconds: float) -> E:
+    def _exited(self, _: "asyncio.Future[int]") -> None:
+        failure = self.worker.failure
+        if isinstance(failure, HubError):
+            self.lose(failure)
+
+    async def _answer(self, kind: type[E], until: float, limits: TimeLimits) -> E:
         self.worker.send(self.dialect.data_to_send())
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
                 while True:
                     for event in await self.receive():
                         if isinstance(event, kind):
@@ -131,18 +227,10 @@ class Conversation:
                         if isinstance(event, TurnFailed):
                             raise event.error
         except TimeoutError:
-            raise _silence(seconds, self.worker.stderr_tail) from None
+            raise limits.late(Deadline.START, self.worker.stderr_tail) from None
         except WorkerError as error:
             raise WorkerStartFailed(
                 "The provider's program ended or misbehaved while it started. "
                 "Run `llm-mcp-hub doctor`.",
                 detail=error.detail or error.message,
             ) from error
-
-
-def _silence(seconds: float, detail: str) -> WorkerStartFailed:
-    return WorkerStartFailed(
-        f"The provider's program gave no sign of life within {seconds:.3g} s. "
-        "Run `llm-mcp-hub doctor`.",
-        detail=detail,
-    )

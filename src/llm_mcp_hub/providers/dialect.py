@@ -1,8 +1,8 @@
 """The sans-I/O machine that speaks one vendor tool's protocol over one worker.
 
-A dialect is told what to do (`probe`, `inspect`, `begin`, `interrupt`), is fed the lines that the
-worker wrote, and answers with events and with bytes to send. It does no I/O, keeps no time, and
-gives the same events whatever the batching of the lines.
+A dialect is told what to do (`probe`, `inspect`, `begin`, `ping`, `interrupt`), is fed the lines
+that the worker wrote, and answers with events and with bytes to send. It does no I/O, keeps no
+time, and gives the same events whatever the batching of the lines.
 
 This is the contract of a dialect that carries one conversation in one worker.
 """
@@ -43,13 +43,17 @@ class QuotaSeen(Struct, frozen=True):
     windows: tuple[QuotaWindow, ...]
 
 
+class Pong(Struct, frozen=True):
+    """Answer to `ping`: the worker lives. No part of any turn."""
+
+
 class TurnFailed(Struct, frozen=True):
     """The turn ended with an error. Nothing more comes for it; the worker is not used again."""
 
     error: HubError
 
 
-Event = Chunk | Ready | Inspected | QuotaSeen | TurnFailed
+Event = Chunk | Ready | Inspected | QuotaSeen | Pong | TurnFailed
 
 
 class Dialect(Protocol):
@@ -71,6 +75,14 @@ class Dialect(Protocol):
             continued: The worker's conversation is `request.messages[:request.prior]` already,
                 under the same system prompt and model. Otherwise the worker is blank and the
                 dialect brings that history in.
+        """
+        ...
+
+    def ping(self) -> bool:
+        """Ask for a `Pong`, whatever else is going on; False if the protocol has no such thing.
+
+        It spends nothing, is answered at once even while the tool waits for its vendor, and
+        leaves a blank worker blank and a turn as it is.
         """
         ...
 

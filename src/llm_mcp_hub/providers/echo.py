@@ -20,9 +20,11 @@ from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub.providers.dialect import Event, Inspected, Ready
+from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, Ready
+from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
 
 MODEL = ModelCard("echo", "Echo")
 WORKER = Path(__file__).with_name("echo_worker.py")
@@ -38,6 +40,8 @@ class EchoSettings(Struct, frozen=True, forbid_unknown_fields=True):
     word_seconds: float = 0.02
     pool: PoolLimits = PoolLimits(min_spare=1, max_workers=8)
     deadlines: Deadlines = Deadlines()
+    supervision: Supervision = Supervision()
+    limits: WorkerLimits = WorkerLimits()
 
 
 class _Say(Struct, tag="say"):
@@ -46,9 +50,9 @@ class _Say(Struct, tag="say"):
 
 
 class _Line(Struct):
-    """What the worker writes: `ready`, `word` with a text, or `end` with the token figures."""
+    """What the worker writes: `ready`, `pong`, `word` with a text, or `end` with the figures."""
 
-    type: Literal["ready", "word", "end"]
+    type: Literal["ready", "pong", "word", "end"]
     text: str = ""
     cut: bool = False
     words: int = 0
@@ -58,11 +62,14 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 
 class EchoDialect:
-    """Speaks with `echo_worker.py`: one JSON object per line, both ways."""
+    """Speaks with `echo_worker.py`: one JSON object per line, both ways.
+
+    All it remembers of a conversation is how many words were said in it.
+    """
 
     def __init__(self) -> None:
         self._outgoing = bytearray()
-        self._input_tokens = 0
+        self._words = 0
 
     def probe(self) -> None:
         """Ask for `ready`."""
@@ -72,11 +79,21 @@ class EchoDialect:
         """The worker has nothing to tell; a second `ready` will do."""
         self._outgoing += b'{"type":"inspect"}\n'
 
-    def begin(self, request: TurnRequest, *, continued: bool) -> None:  # noqa: ARG002  # an echo has no memory
+    def begin(self, request: TurnRequest, *, continued: bool) -> None:
         """Have the last user text said."""
         text = next((m.text for m in reversed(request.messages) if m.role == "user"), "")
-        self._input_tokens = sum(len(message.text.split()) for message in request.messages)
+        unheard = request.messages
+        if continued:
+            unheard = unheard[request.prior :]
+        else:
+            self._words = 0
+        self._words += sum(len(message.text.split()) for message in unheard)
         self._outgoing += msgspec.json.encode(_Say(text, request.options.max_tokens)) + b"\n"
+
+    def ping(self) -> bool:
+        """Ask for `pong`."""
+        self._outgoing += b'{"type":"ping"}\n'
+        return True
 
     def interrupt(self) -> None:
         """Have the rest left out."""
@@ -93,9 +110,12 @@ class EchoDialect:
             if line.type == "word":
                 events.append(TextChunk(line.text))
             elif line.type == "end":
-                usage = Usage(input_tokens=self._input_tokens, output_tokens=line.words)
+                usage = Usage(input_tokens=self._words, output_tokens=line.words)
+                self._words += line.words
                 reason = FinishReason.LENGTH if line.cut else FinishReason.STOP
                 events.append(FinishChunk(reason, usage))
+            elif line.type == "pong":
+                events.append(Pong())
             elif line.text == "inspect":
                 events.append(Inspected((MODEL,)))
             else:
@@ -113,9 +133,10 @@ class EchoProvider(CliProvider):
     """See the module."""
 
     def __init__(self, name: str, settings: EchoSettings) -> None:
-        super().__init__(name, settings.pool, settings.deadlines)
+        super().__init__(name, settings.pool, settings.deadlines, settings.supervision)
         self._spec = WorkerSpec(
-            argv=(sys.executable, "-I", "-S", str(WORKER), str(settings.word_seconds))
+            argv=(sys.executable, "-I", "-S", str(WORKER), str(settings.word_seconds)),
+            limits=settings.limits,
         )
 
     def worker_spec(self) -> WorkerSpec:

@@ -1,21 +1,21 @@
 """One turn in a conversation with a child process, as a stream of chunks.
 
-Guarantees: see `providers.base`, promises 2 to 4. A worker that turns out to be dead before it has
-said anything for this turn, parked or blank, is replaced by a fresh one with the history replayed,
-`REPLACEMENTS` times at most; the caller notices nothing but the time.
+Guarantees: see `providers.base`, promises 2 to 4. A worker that turns out to be dead or hung before
+it has said anything for this turn, parked or blank, is replaced by a fresh one with the history
+replayed, `REPLACEMENTS` times at most; the caller notices nothing but the time.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 
 from llm_mcp_hub.domain import transcript
-from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chat import Priority, TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, ReasoningChunk, TextChunk
 from llm_mcp_hub.domain.completion import Fold
-from llm_mcp_hub.errors import HubError, TurnTimeout, WorkerDied
+from llm_mcp_hub.errors import HubError, WorkerDied, WorkerError, WorkerHung
 from llm_mcp_hub.providers.conversation import Conversation
-from llm_mcp_hub.providers.deadlines import Deadlines, DeadlineWatch, deadline_passed
-from llm_mcp_hub.providers.dialect import Event, QuotaSeen, TurnFailed
+from llm_mcp_hub.providers.deadlines import Deadline, DeadlineWatch, TimeLimits
+from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed
 from llm_mcp_hub.within import within
 from llm_mcp_hub.workers.pool import Lease, Pool
 
@@ -26,9 +26,9 @@ A tool that dies of the turn itself is not started for ever."""
 _CHUNKS = (TextChunk, ReasoningChunk, FinishChunk)
 
 
-def park_key(request: TurnRequest, digest: str) -> Hashable:
-    """What a worker must match to continue a conversation exactly."""
-    return (request.principal, request.system, request.model, digest)
+def parked_state(request: TurnRequest, digest: str) -> Hashable:
+    """What a worker of the same principal must match to continue a conversation exactly."""
+    return (request.system, request.model, digest)
 
 
 class CliTurn:
@@ -43,18 +43,18 @@ class CliTurn:
         self,
         pool: Pool[Conversation],
         request: TurnRequest,
-        deadlines: Deadlines,
+        limits: TimeLimits,
         on_event: Callable[[Event], None],
         on_end: Callable[[HubError | None], None],
     ) -> None:
         self._pool = pool
         self._request = request
-        self._deadlines = deadlines
+        self._limits = limits
         self._on_event = on_event
         self._on_end = on_end
         self._lease: Lease[Conversation] | None = None
         self._watch: DeadlineWatch | None = None
-        self._total_due = asyncio.get_running_loop().time() + deadlines.total
+        self._total_due = asyncio.get_running_loop().time() + limits.deadlines.total
         self._fold = Fold()
         self._silent = True
         self._replacements = REPLACEMENTS
@@ -66,13 +66,13 @@ class CliTurn:
         cls,
         pool: Pool[Conversation],
         request: TurnRequest,
-        deadlines: Deadlines,
+        limits: TimeLimits,
         on_event: Callable[[Event], None],
         on_end: Callable[[HubError | None], None],
     ) -> "CliTurn":
         """Claim a worker and give it the turn."""
-        turn = cls(pool, request, deadlines, on_event, on_end)
-        await turn._begin(park_key(request, request.prior_digest) if request.prior else None)
+        turn = cls(pool, request, limits, on_event, on_end)
+        await turn._begin(parked_state(request, request.prior_digest) if request.prior else None)
         return turn
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
@@ -103,28 +103,30 @@ class CliTurn:
         whole = completion is not None and completion.finish_reason is FinishReason.STOP
         if completion is not None and whole and self._error is None:
             digest = transcript.extend(self._request.digest, completion.message)
-            lease.park(park_key(self._request, digest))
+            lease.park(parked_state(self._request, digest))
             return
         try:
             lease.member.interrupt()
         finally:
             lease.discard()
 
-    async def _begin(self, key: Hashable | None) -> None:
+    async def _begin(self, state: Hashable | None) -> None:
+        request = self._request
+        batch = request.priority is Priority.BATCH
         try:
             with within(self._total_due - asyncio.get_running_loop().time()):
-                lease = await self._pool.claim(key)
+                lease = await self._pool.claim(request.principal, state, batch=batch)
         except TimeoutError:
-            raise deadline_passed("total") from None
+            raise self._limits.late(Deadline.TOTAL) from None
         try:
             if self._closed:
                 raise _given_up()
-            lease.member.begin(self._request, continued=lease.continued)
+            lease.member.begin(request, continued=lease.continued)
         except BaseException:
             lease.discard()
             raise
         self._lease = lease
-        self._watch = DeadlineWatch(self._deadlines, self._total_due, self._passed)
+        self._watch = DeadlineWatch(self._limits, self._total_due, self)
 
     def _drop(self) -> Lease[Conversation] | None:
         if self._watch is not None:
@@ -132,9 +134,21 @@ class CliTurn:
         lease, self._lease = self._lease, None
         return lease
 
-    def _passed(self, error: TurnTimeout) -> None:
+    def late(self, name: Deadline) -> None:
+        """See `deadlines.Watched`."""
         if self._lease is not None:
-            self._lease.member.worker.fail(error)
+            self._lease.member.worker.fail(self._limits.late(name))
+
+    def ping(self) -> bool:
+        """See `deadlines.Watched`."""
+        return self._lease is not None and self._lease.member.ping()
+
+    def unanswered(self) -> bool:
+        """See `deadlines.Watched`. A loop that was held up may not have read the answer yet."""
+        if self._lease is None or self._lease.member.worker.unread:
+            return False
+        self._lease.member.hung(self._limits.supervision.answer_seconds)
+        return True
 
     async def _receive(self) -> list[Chunk]:
         lease, watch = self._lease, self._watch
@@ -146,7 +160,8 @@ class CliTurn:
         except HubError as error:
             if self._closed:
                 raise _given_up() from error
-            if not (isinstance(error, WorkerDied) and self._silent and self._replacements):
+            gone = isinstance(error, WorkerDied | WorkerHung)
+            if not (gone and self._silent and self._replacements):
                 raise
             self._replacements -= 1
             self._drop()
@@ -156,17 +171,23 @@ class CliTurn:
         if self._closed:
             # What a worker says to an interrupt is not the end of its answer.
             raise _given_up()
-        self._silent = False
         chunks: list[Chunk] = []
         for event in events:
             if isinstance(event, _CHUNKS):
                 chunks.append(event)
             elif isinstance(event, TurnFailed):
                 self._error = event.error
+                if isinstance(event.error, WorkerError):
+                    lease.member.lose(event.error)
             elif isinstance(event, QuotaSeen):
                 self._on_event(event)
         if chunks:
+            self._silent = False
             watch.chunk()
+        else:
+            # An answer to a ping says nothing for this turn.
+            self._silent = self._silent and events == [Pong()]
+            watch.heard()
         return chunks
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from llm_mcp_hub.errors import ProviderUnavailable
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.workers.spec import TMP, WorkerSpec
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
 from llm_mcp_hub_claude.credentials import Login
 from llm_mcp_hub_claude.settings import ClaudeSettings
 
@@ -97,6 +98,7 @@ def worker_spec(
     data_dir: Path,
     settings: Mapping[str, str],
     deadlines: Deadlines,
+    limits: WorkerLimits = WorkerLimits(),  # noqa: B008  # immutable
 ) -> WorkerSpec:
     """The spec of a worker.
 
@@ -106,6 +108,7 @@ def worker_spec(
         data_dir: The provider's own directory.
         settings: The checked `environment` of the settings.
         deadlines: The hub's own, which are to pass before the tool's.
+        limits: What it may take.
     """
     timeout = max(API_TIMEOUT_SECONDS, deadlines.first_chunk + 1.0)
     environment = {**ENVIRONMENT, **settings, "API_TIMEOUT_MS": str(int(timeout * 1000))}
@@ -123,4 +126,5 @@ def worker_spec(
         argv=(executable, *ARGUMENTS),
         environment=tuple(sorted(environment.items())),
         files=files,
+        limits=limits,
     )

@@ -17,24 +17,30 @@ import msgspec
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.errors import (
-    HubError,
-    InvalidRequest,
-    ProviderStreamCut,
-    UnknownModel,
-    WorkerGarbled,
-)
-from llm_mcp_hub.providers.dialect import Event, Inspected, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.errors import HubError, InvalidRequest, WorkerGarbled
+from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
 from llm_mcp_hub_claude import lines
 from llm_mcp_hub_claude.account import refuse_account, refuse_key_source
 from llm_mcp_hub_claude.answer import Answer
-from llm_mcp_hub_claude.errors import Failure, model_refused, quota_windows, to_hub_error
+from llm_mcp_hub_claude.errors import (
+    Failure,
+    model_refused,
+    model_replaced,
+    quota_windows,
+    step_refused,
+    stream_cut,
+    to_hub_error,
+)
 from llm_mcp_hub_claude.history import replay
 from llm_mcp_hub_claude.options import flag_settings
 
 SYSTEM_PROMPT_OF_NONE = ""
 """Sent when the caller gives no system prompt: nothing but the vendor's own line of identity
 remains of the system prompt then."""
+
+
+PING = "ping"
+"""Id of the requests for a sign of life. Their answers are no step of a turn."""
 
 
 class _Phase(Enum):
@@ -101,6 +107,15 @@ class ClaudeDialect:
         else:
             # Alone: even the choice of a model may make the tool ask the back end.
             self._ask("initialize", systemPrompt=[request.system or SYSTEM_PROMPT_OF_NONE])
+
+    def ping(self) -> bool:
+        """`get_binary_version` again.
+
+        Seen with Claude Code 2.1.329: answered within milliseconds while the back end hangs, before
+        or amid an answer, tries again or tries a model out; nothing is sent to the back end.
+        """
+        self._outgoing += lines.control_request(PING, "get_binary_version")
+        return True
 
     def interrupt(self) -> None:
         """Have generation stopped; nothing of the turn is told any more."""
@@ -183,7 +198,7 @@ class ClaudeDialect:
                 events.append(chunk)
         elif event.type == "message_start":
             if not self._answer.start(event.message):
-                self._fail(_cut(), events)
+                self._fail(stream_cut(), events)
         elif event.type == "message_delta":
             finish = self._answer.stop(event)
             if finish is not None:
@@ -215,6 +230,9 @@ class ClaudeDialect:
                     )
 
     def _replied(self, reply: lines.ControlReply, events: list[Event]) -> None:
+        if reply.request_id == PING:
+            events.append(Pong())
+            return
         purpose = self._asked.pop(reply.request_id, "")
         payload = reply.response or lines.ControlPayload()
         if reply.subtype != "success" and purpose != "interrupt":
@@ -242,20 +260,12 @@ class ClaudeDialect:
         asked = self._full_id.removesuffix("[1m]")
         if not asked or chosen in (None, asked):
             return None
-        return UnknownModel(
-            f"Claude Code would answer with {chosen!r} instead of {asked!r}. Ask for the model "
-            "you want; `GET /v1/models` lists those there are.",
-            param="model",
-        )
+        return model_replaced(asked, chosen or "")
 
     def _refused(self, purpose: str, reply: lines.ControlReply) -> HubError:
         if purpose == "set_model":
             return model_refused(reply.error_code, reply.error or "")
-        return WorkerGarbled(
-            "Claude Code refused a step of its own protocol. Run `llm-mcp-hub doctor` to see "
-            "whether its version fits.",
-            detail=f"{purpose}: {reply.error}",
-        )
+        return step_refused(purpose, reply.error)
 
     def _system(self, line: lines.SystemLine, events: list[Event]) -> None:
         if line.subtype == "init":
@@ -264,7 +274,7 @@ class ClaudeDialect:
                 self._fail(refusal, events)
         elif line.subtype == "api_retry":
             if self._answer.under_way:
-                self._fail(_cut(), events)
+                self._fail(stream_cut(), events)
             elif line.retry_delay_ms is not None:
                 seconds = line.retry_delay_ms / 1000
                 self._failure = msgspec.structs.replace(self._failure, retry_delay=seconds)
@@ -288,10 +298,3 @@ class ClaudeDialect:
                 # The answer came without a stream.
                 events.append(TextChunk(line.result))
             events.append(FinishChunk(FinishReason.STOP, self._answer.usage_of(line.usage)))
-
-
-def _cut() -> ProviderStreamCut:
-    return ProviderStreamCut(
-        "Claude's answer was cut and began again from the start; the hub does not repeat text. "
-        "Ask again to get a whole answer."
-    )

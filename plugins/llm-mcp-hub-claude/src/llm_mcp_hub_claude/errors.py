@@ -25,6 +25,7 @@ from llm_mcp_hub.errors import (
     RequestTooLarge,
     TurnTimeout,
     UnknownModel,
+    WorkerGarbled,
 )
 from llm_mcp_hub_claude.account import REMEDY
 from llm_mcp_hub_claude.lines import LimitInfo
@@ -90,6 +91,32 @@ def model_refused(code: str | None, text: str) -> HubError:
     """The error for a model that the tool tried out, and did not take."""
     failure = MODEL_REFUSALS.get(code or "", Failure())
     return to_hub_error(msgspec.structs.replace(failure, text=text), 0.0)
+
+
+def model_replaced(asked: str, chosen: str) -> UnknownModel:
+    """The error for a model in whose place the tool chose another."""
+    return UnknownModel(
+        f"Claude Code would answer with {chosen!r} instead of {asked!r}. Ask for the model you "
+        "want; `GET /v1/models` lists those there are.",
+        param="model",
+    )
+
+
+def step_refused(step: str, text: str | None) -> WorkerGarbled:
+    """The error for a control request that the tool should know, and does not."""
+    return WorkerGarbled(
+        "Claude Code refused a step of its own protocol. Run `llm-mcp-hub doctor` to see whether "
+        "its version fits.",
+        detail=f"{step}: {text}",
+    )
+
+
+def stream_cut() -> ProviderStreamCut:
+    """The error for an answer that the tool begins again after some of it was passed on."""
+    return ProviderStreamCut(
+        "Claude's answer was cut and began again from the start; the hub does not repeat text. "
+        "Ask again to get a whole answer."
+    )
 
 
 def _classify(failure: Failure, now: float) -> HubError:

@@ -49,7 +49,7 @@ class ClaudeProvider(CliProvider):
     def __init__(self, context: ProviderContext) -> None:
         settings: ClaudeSettings = context.settings
         check_settings(settings, f"providers.{context.name}")
-        super().__init__(context.name, settings.pool, settings.deadlines)
+        super().__init__(context.name, settings.pool, settings.deadlines, settings.supervision)
         self._settings = settings
         self._data_dir = context.data_dir
         self._environment = context.environment
@@ -63,7 +63,12 @@ class ClaudeProvider(CliProvider):
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
             raise LoginRequired(f"{status.message} {status.remedy}")
         return command.worker_spec(
-            executable, login, self._data_dir, settings.environment, settings.deadlines
+            executable,
+            login,
+            self._data_dir,
+            settings.environment,
+            settings.deadlines,
+            settings.limits,
         )
 
     def new_dialect(self) -> ClaudeDialect:

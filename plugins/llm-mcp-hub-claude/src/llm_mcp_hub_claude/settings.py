@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.environment import refuse_forbidden
 from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
 
 OWN_VARIABLES = frozenset(
     {
@@ -71,6 +73,8 @@ class ClaudeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     pool: PoolLimits = PoolLimits()
     deadlines: Deadlines = Deadlines()
+    supervision: Supervision = Supervision()
+    limits: WorkerLimits = WorkerLimits()
 
 
 def check_settings(settings: ClaudeSettings, where: str) -> None:

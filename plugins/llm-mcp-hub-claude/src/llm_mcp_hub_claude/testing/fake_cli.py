@@ -68,7 +68,7 @@ def main() -> None:
 
 
 class Session:
-    """The tool's one conversation. Control requests are answered while a turn runs."""
+    """The tool's one conversation. It answers control requests whatever else is going on."""
 
     def __init__(self, version: str) -> None:
         self.exit_status = 0
@@ -89,7 +89,11 @@ class Session:
     def take(self, line: dict[str, Any]) -> None:
         """Take one line of input."""
         if line["type"] == "control_request":
-            self._control(line["request_id"], line["request"])
+            if line["request"]["subtype"] == "set_model":
+                arguments = (line["request_id"], line["request"])
+                threading.Thread(target=self._control, args=arguments, daemon=True).start()
+            else:
+                self._control(line["request_id"], line["request"])
         elif line["type"] in ("user", "assistant"):
             self._work.put(line)
 
