@@ -66,6 +66,20 @@ class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ttl_seconds: float = 3600.0
 
 
+class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[turns]`.
+
+    Attributes:
+        resume_seconds: How long a streamed turn whose caller lost the connection goes on, waiting
+            for the caller to come back. 0: it ends with the connection, and nothing is journaled.
+        journal_seconds: How long the answer can be fetched again after the turn, and how long an
+            `Idempotency-Key` is remembered.
+    """
+
+    resume_seconds: float = 5.0
+    journal_seconds: float = 600.0
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
 
@@ -91,6 +105,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     access: AccessConfig = AccessConfig()
     sessions: SessionsConfig = SessionsConfig()
+    turns: TurnsConfig = TurnsConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
@@ -125,10 +140,16 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
+            ("turns.journal_seconds", self.turns.journal_seconds),
         ):
             # Port 0 lets the system choose one.
             if not (0 < value < math.inf) and (path, value) != ("server.port", 0):
                 raise ConfigError(f"{path}: must be a number greater than zero", param=path)
+        if not 0 <= self.turns.resume_seconds < math.inf:
+            raise ConfigError(
+                "turns.resume_seconds: must be zero or a number of seconds",
+                param="turns.resume_seconds",
+            )
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
 

@@ -20,11 +20,17 @@ from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.pressure import Pressure, pressure
+from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService
 from llm_mcp_hub.services.status import StatusService
 from llm_mcp_hub.services.turn import TurnContext
 from llm_mcp_hub.state.factory import create_store
+
+STOP_SECONDS = 5.0
+"""How long turns may take to end once they are stopped, and their callers to be told."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -65,9 +71,15 @@ class Hub:
         self.sessions = SessionService(self.store)
         self.status = StatusService(self.registry, self.store)
         self._leases = LeaseKeeper(self.store)
+        self._running = RunningTurns()
+        self.journals = Journals(
+            self.store, config.turns.resume_seconds, config.turns.journal_seconds
+        )
         context = TurnContext(
             store=self.store,
             leases=self._leases,
+            running=self._running,
+            journals=self.journals,
             session_ttl=config.sessions.ttl_seconds,
             finished=self.plugins.turn_finished,
         )
@@ -84,9 +96,27 @@ class Hub:
         await self.registry.start()
 
     def drain(self) -> None:
-        """Refuse new turns from now on."""
+        """Refuse new turns from now on, and say that this hub is not ready."""
         self.status.draining = True
         self.chat.drain()
+
+    def pressure(self) -> Pressure:
+        """How close the hub is to refusing requests."""
+        return pressure(self.registry, self._running, draining=self.status.draining)
+
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait for the end of the last running turn, at most for so long."""
+        await self._running.wait_until_none(seconds)
+
+    async def stop_turns(self) -> None:
+        """End the turns that still run, and the following of others' turns; all callers are told.
+
+        Bounded.
+        """
+        self.journals.hub_stops = True
+        if self._running:
+            log.warning("hub.turns_stopped", turns=len(self._running))
+        await self._running.stop(STOP_SECONDS)
 
     async def aclose(self) -> None:
         """End everything; bounded, and done when it returns, even if it is cancelled."""
@@ -100,8 +130,10 @@ class Hub:
 
     async def _close(self) -> None:
         try:
+            await self.stop_turns()
             await self.registry.aclose()
             await self._leases.aclose()
+            await self.journals.aclose()
         finally:
             await self.store.aclose()
 

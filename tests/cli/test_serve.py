@@ -1,6 +1,5 @@
 """`llm-mcp-hub serve`, from the first start to the last child."""
 
-import contextlib
 import json
 import os
 import re
@@ -131,70 +130,6 @@ def test_a_signal_ends_the_hub_with_0_and_leaves_no_child(
     assert not [pid for pid in workers if running(pid)]
     assert not [*(tmp_path / "tmp").iterdir()]
     assert "Traceback" not in hub.errors
-
-
-def slow(tmp_path, word_seconds, drain_seconds=600):
-    file = tmp_path / "slow.toml"
-    file.write_text(
-        f"[server]\ndrain_seconds = {drain_seconds}\n"
-        f"[providers.echo]\nword_seconds = {word_seconds}\n"
-    )
-    return "--config", str(file)
-
-
-def test_an_answer_that_runs_is_completed_before_the_end(serve, tmp_path):
-    hub = serve(*slow(tmp_path, 0.1))
-    text = " ".join(map(str, range(12)))
-    with client_of(hub, hub.line(TOKEN)) as client:
-        body = question(text, stream=True)
-        with client.stream("POST", "/v1/chat/completions", json=body) as response:
-            lines = response.iter_lines()
-            first = next(line for line in lines if '"content":"0"' in line)
-            hub.signal()
-            assert answer_of([first, *lines]) == (text, True)
-    assert hub.end() == 0
-
-
-def until_it_listens_no_more(address):
-    with contextlib.suppress(httpx.TransportError):
-        while True:
-            httpx.get(f"{address}/health/live", trust_env=False)
-
-
-def test_a_second_signal_waits_for_no_answer_and_still_leaves_no_child(
-    serve, tmp_path, children, running
-):
-    hub = serve(*slow(tmp_path, 0.2))
-    body = question("word " * 10_000, stream=True)
-    with (
-        client_of(hub, hub.line(TOKEN)) as client,
-        client.stream("POST", "/v1/chat/completions", json=body) as response,
-    ):
-        lines = response.iter_lines()
-        next(line for line in lines if '"content":"word"' in line)
-        workers = children(hub.pid)
-        hub.signal()
-        until_it_listens_no_more(address_of(hub))
-        hub.signal()
-        assert hub.end() == 0
-    assert workers
-    assert not [pid for pid in workers if running(pid)]
-    assert not [*(tmp_path / "tmp").iterdir()]
-    assert "Traceback" not in hub.errors
-
-
-def test_an_answer_that_takes_too_long_does_not_keep_the_hub_from_ending(serve, tmp_path):
-    hub = serve(*slow(tmp_path, 0.2, drain_seconds=1))
-    body = question("word " * 10_000, stream=True)
-    with (
-        client_of(hub, hub.line(TOKEN)) as client,
-        client.stream("POST", "/v1/chat/completions", json=body) as response,
-    ):
-        lines = response.iter_lines()
-        next(line for line in lines if '"content":"word"' in line)
-        hub.signal()
-        assert hub.end() == 0
-    assert not [*(tmp_path / "tmp").iterdir()]
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(run):

@@ -35,6 +35,9 @@ class Provider:
     def status(self):
         return ProviderStatus(self._state)
 
+    def workers(self):
+        return ()
+
     def credential_status(self):
         return self._credential
 
@@ -158,3 +161,13 @@ async def test_an_alias_is_listed_exactly_if_it_leads_somewhere():
                 await catalog.resolve(model_id)
             with pytest.raises(UnknownModel):
                 await catalog.offer(model_id)
+
+
+async def test_a_report_has_what_is_wrong_with_a_provider_that_is_available():
+    class Limping(Provider):
+        def status(self):
+            return ProviderStatus(UP, warning="Update it.", deadlines={"idle": 2})
+
+    service = StatusService(registry(Limping("a")), MemoryStore())
+    report = await service.provider("a")
+    assert (report.state, report.warning, report.deadlines) == (UP, "Update it.", {"idle": 2})

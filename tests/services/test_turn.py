@@ -23,10 +23,14 @@ from llm_mcp_hub.errors import (
     WorkerDied,
 )
 from llm_mcp_hub.providers.registry import Registry
-from llm_mcp_hub.services import turn as turn_module
+from llm_mcp_hub.services import session_hold
+from llm_mcp_hub.services import turn as turn_service
 from llm_mcp_hub.services.catalog import Catalog
-from llm_mcp_hub.services.chat import ChatCommand, ChatService
+from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.command import ChatCommand
+from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.turn import TurnContext
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.memory import MemoryStore
@@ -121,7 +125,7 @@ class Provider:
 class World:
     """A chat service with everything around it under control."""
 
-    def __init__(self):
+    def __init__(self, resume_seconds=0.0):
         self.notes: list[str] = []
         self.records = []
         self.store = Store(self.notes)
@@ -129,7 +133,10 @@ class World:
         registry = Registry()
         registry.add("p", self.provider)
         self.leases = LeaseKeeper(self.store)
-        context = TurnContext(self.store, self.leases, 60.0, self._finished)
+        self.journals = Journals(self.store, resume_seconds, 60.0)
+        context = TurnContext(
+            self.store, self.leases, RunningTurns(), self.journals, 60.0, self._finished
+        )
         self.chat = ChatService(Catalog(registry, {}), context)
 
     def _finished(self, record):
@@ -250,7 +257,7 @@ async def test_what_a_provider_does_after_its_end_changes_nothing(world, late):
 
 
 async def test_a_store_that_is_away_for_a_moment_costs_time_only(world, monkeypatch):
-    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(session_hold, "STORE_RETRY_SECONDS", 0.0)
     world.store.failing["append"] = repeat(StateUnavailable("away"), 2)
     turn = await world.open(session="s")
     await turn.collect()
@@ -263,8 +270,8 @@ async def test_a_store_that_is_away_for_a_moment_costs_time_only(world, monkeypa
 async def test_a_store_that_stays_away_is_reported_and_the_turn_not_to_be_repeated(
     world, monkeypatch
 ):
-    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(turn_module, "STORE_SECONDS", 0.02)
+    monkeypatch.setattr(session_hold, "STORE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(session_hold, "STORE_SECONDS", 0.02)
     world.store.failing["append"] = repeat(StateUnavailable("away"))
     turn = await world.open(session="s")
     with pytest.raises(StateUnavailable) as failure:
@@ -280,7 +287,7 @@ async def test_a_store_that_stays_away_is_reported_and_the_turn_not_to_be_repeat
 async def test_an_append_that_was_carried_out_though_it_seemed_to_fail_is_not_lost(
     world, monkeypatch
 ):
-    monkeypatch.setattr(turn_module, "STORE_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(session_hold, "STORE_RETRY_SECONDS", 0.0)
     world.store.after["append"] = StateUnavailable("no answer")
     turn = await world.open(session="s")
     await turn.collect()
@@ -343,7 +350,7 @@ async def test_closing_is_not_undone_by_a_cancellation(world):
 
 @pytest.mark.parametrize("problem", ["hangs", "raises"])
 async def test_a_provider_that_does_not_close_keeps_nobody(world, monkeypatch, problem):
-    monkeypatch.setattr(turn_module, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(turn_service, "CLOSE_SECONDS", 0.01)
     if problem == "hangs":
         world.provider.closing = asyncio.Event()
     else:

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from llm_mcp_hub.domain.chat import Priority
+
 
 class Scope(StrEnum):
     """What an access token allows. `admin` includes the others."""
@@ -14,10 +16,15 @@ class Scope(StrEnum):
 
 
 class Principal(Struct, frozen=True):
-    """The caller: everything the hub remembers belongs to one."""
+    """The caller: everything the hub remembers belongs to one.
+
+    Attributes:
+        priority: The best that its requests can have.
+    """
 
     name: str
     scopes: frozenset[Scope]
+    priority: Priority = Priority.INTERACTIVE
 
     def may(self, scope: Scope) -> bool:
         """Whether the principal has the scope, itself or through `admin`."""
@@ -33,6 +40,7 @@ class AccessToken(Struct, frozen=True):
         secret_hash: SHA-256 of the secret half, hexadecimal.
         created_at: Unix seconds.
         expires_at: Unix seconds, or None for never.
+        priority: The best that requests with it can have.
     """
 
     id: str
@@ -41,3 +49,4 @@ class AccessToken(Struct, frozen=True):
     secret_hash: str
     created_at: float
     expires_at: float | None = None
+    priority: Priority = Priority.INTERACTIVE

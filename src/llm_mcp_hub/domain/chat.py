@@ -74,6 +74,13 @@ class Effort(StrEnum):
     XHIGH = "xhigh"
 
 
+class Priority(StrEnum):
+    """Which requests get a worker first."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
 class TurnOptions(Struct, frozen=True):
     """How the answer should be made. `None` leaves the choice to the provider.
 
@@ -95,6 +102,7 @@ class TurnRequest(Struct, frozen=True):
         prior_digest: `domain.transcript` digest of those, which names the conversation state
             that a parked worker must be in to continue it.
         digest: Digest of all of `messages`.
+        priority: Its place in the queue before the provider's workers.
     """
 
     turn_id: str
@@ -106,3 +114,4 @@ class TurnRequest(Struct, frozen=True):
     digest: str
     system: str = ""
     options: TurnOptions = TurnOptions()
+    priority: Priority = Priority.INTERACTIVE

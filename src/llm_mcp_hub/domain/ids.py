@@ -6,6 +6,9 @@ import secrets
 SESSION_ID_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
 """What a caller may name a session, for schemas."""
 
+TURN_ID_PATTERN = "^turn-[0-9a-f]{24}$"
+
+_TURN_ID = re.compile(r"turn-[0-9a-f]{24}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -17,6 +20,11 @@ def new_turn_id() -> str:
 def new_session_id() -> str:
     """A fresh session id, `sess-` and 24 hexadecimal digits."""
     return f"sess-{secrets.token_hex(12)}"
+
+
+def is_turn_id(value: str) -> bool:
+    """Whether a turn may have this id."""
+    return _TURN_ID.fullmatch(value) is not None
 
 
 def is_session_id(value: str) -> bool:

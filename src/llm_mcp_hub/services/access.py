@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from llm_mcp_hub.domain.access import AccessToken, Principal, Scope
+from llm_mcp_hub.domain.chat import Priority
 from llm_mcp_hub.errors import (
     InvalidRequest,
     NameTaken,
@@ -75,10 +76,14 @@ class AccessService:
                 f"The access token {token.name!r} has expired. "
                 "Make a new one with `llm-mcp-hub tokens create NAME`."
             )
-        return Principal(token.name, token.scopes)
+        return Principal(token.name, token.scopes, token.priority)
 
     async def create(
-        self, name: str, scopes: Iterable[Scope], expires_at: float | None = None
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        expires_at: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> tuple[AccessToken, str]:
         """A new access token and, this once, its text.
 
@@ -98,7 +103,9 @@ class AccessService:
         if not chosen:
             raise InvalidRequest("An access token needs at least one scope.", param="scopes")
         token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-        token = AccessToken(token_id, name, chosen, _hash(secret), self._clock(), expires_at)
+        token = AccessToken(
+            token_id, name, chosen, _hash(secret), self._clock(), expires_at, priority
+        )
         await self._store.add_token(token)
         return token, f"hub-{token_id}-{secret}"
 

@@ -97,7 +97,13 @@ class TokenReport(Struct, frozen=True):
 
 
 class ProviderReport(Struct, frozen=True):
-    """A provider as the hub shows it."""
+    """A provider as the hub shows it.
+
+    Attributes:
+        reason: Why it is not available; empty when it is.
+        warning: What is wrong although it is available; empty when nothing is.
+        deadlines: How often each deadline has passed since the hub's start, by name.
+    """
 
     name: str
     state: ProviderState
@@ -108,6 +114,8 @@ class ProviderReport(Struct, frozen=True):
     credential: CredentialStatus | None
     pool: PoolFigures
     quota: tuple[QuotaWindow, ...]
+    warning: str = ""
+    deadlines: dict[str, int] = {}
 
 
 class StatusService:
@@ -181,6 +189,8 @@ class StatusService:
             credential=credential,
             pool=status.pool,
             quota=status.quota,
+            warning=status.warning,
+            deadlines=status.deadlines,
         )
 
     def tokens(self) -> list[TokenReport]:

@@ -12,52 +12,33 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from llm_mcp_hub.domain import transcript
-from llm_mcp_hub.domain.chat import Message, TurnRequest
+from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, Usage
 from llm_mcp_hub.domain.completion import Completion, Fold
-from llm_mcp_hub.domain.session import SessionAppend, StoredMessage
+from llm_mcp_hub.domain.journal import JournalEnd
+from llm_mcp_hub.domain.session import SessionAppend
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import (
     HubError,
     InternalError,
     ProviderStreamCut,
-    SessionChanged,
     StateUnavailable,
+    TurnCancelled,
 )
 from llm_mcp_hub.providers.base import ChunkStream
+from llm_mcp_hub.services.follow import recorded
+from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.live import LiveTurn
+from llm_mcp_hub.services.running import RunningTurns, interrupted
+from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
 from llm_mcp_hub.state.base import SessionStore
 from llm_mcp_hub.within import within
 
 CLOSE_SECONDS = 10.0
 """How long a provider may take to end a stream, and the state store to take a lease back."""
-STORE_SECONDS = 5.0
-"""How long storing a finished turn is tried while the state store is away."""
-STORE_RETRY_SECONDS = 0.25
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-class SessionHold(Struct, frozen=True):
-    """The session that a turn belongs to and what it starts from there.
-
-    Attributes:
-        leased: Whether the turn holds the session's lease; a session that begins with this turn
-            under an id of the hub's own needs none.
-        keep: How many of the stored messages stay.
-        new: The messages this turn adds, before the answer.
-        digests: Their digests.
-        created_at: When the session that `revision` counts was begun; None for a new one.
-    """
-
-    session_id: str
-    leased: bool
-    revision: int
-    keep: int
-    new: tuple[Message, ...]
-    digests: tuple[str, ...]
-    created_at: float | None = None
 
 
 class TurnContext(Struct, frozen=True):
@@ -65,6 +46,8 @@ class TurnContext(Struct, frozen=True):
 
     store: SessionStore
     leases: LeaseKeeper
+    running: RunningTurns
+    journals: Journals
     session_ttl: float
     finished: Callable[[TurnRecord], None]
 
@@ -87,6 +70,7 @@ class Turn:
         stream: ChunkStream,
         hold: SessionHold | None,
         started: float,
+        live: LiveTurn | None = None,
     ) -> None:
         self.request = request
         self.model_id = f"{provider}/{request.model}"
@@ -96,6 +80,9 @@ class Turn:
         self._provider = provider
         self._stream = stream
         self._hold = hold
+        self._live = live
+        self._unrecorded: Sequence[Chunk] = ()
+        self._count = 0
         self._holds_lease = hold is not None and hold.leased
         self._started = started
         self._first_chunk: float | None = None
@@ -105,11 +92,18 @@ class Turn:
         self._storing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
+        self._stopped = False
+        context.running.add(self)
 
     @property
     def turn_id(self) -> str:
         """The turn's id."""
         return self.request.turn_id
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks have come."""
+        return self._count
 
     @property
     def session_id(self) -> str | None:
@@ -124,9 +118,13 @@ class Turn:
                 if self._first_chunk is None:
                     self._first_chunk = time.perf_counter()
                 self._fold.add(chunks)
+                self._unrecorded = chunks
+                self._count += len(chunks)
                 completion = self._fold.completion
                 if completion is not None:
                     await self._complete(completion)
+                if self._live is not None:
+                    await self._record_chunks(self._live, chunks, completion)
                 yield chunks
             if not self._fold.finished:
                 raise ProviderStreamCut("The provider's answer ended without being complete.")
@@ -134,8 +132,10 @@ class Turn:
             if self._outcome is Outcome.DONE:
                 log.warning("turn.failed_after_end", turn_id=self.turn_id, code=error.code)
                 return
+            if self._stopped:
+                error = interrupted()
             self._fail(error)
-            raise
+            raise error
         except Exception as error:
             log.exception("turn.crashed", turn_id=self.turn_id)
             if self._outcome is Outcome.DONE:
@@ -151,6 +151,17 @@ class Turn:
         if self.completion is None:
             raise InternalError("The hub lost the answer.")  # the iteration would have failed
         return self.completion
+
+    async def until_abandoned(self) -> None:
+        """Return when the turn need not go on, after the connection of its caller has broken."""
+        if self._live is not None:
+            await self._context.journals.abandoned(self._live)
+
+    async def stop(self) -> None:
+        """Have the iteration fail with `Draining`, unless the answer is complete; bounded."""
+        if self.completion is None:
+            self._stopped = True
+            await self._close_stream()
 
     async def aclose(self) -> None:
         """End the turn, whatever state it is in."""
@@ -188,17 +199,51 @@ class Turn:
                     )
             except Exception:  # the lease passes by itself soon
                 log.exception("session.not_released", turn_id=self.turn_id)
+        if self._live is not None and not self._live.complete:
+            await self._end_journal(
+                self._live
+            )  # last: who waits for the end finds the session free
         self._tell()
 
     def _tell(self) -> None:
         if not self._told:
             self._told = True
+            self._context.running.remove(self)
             self._context.finished(self._record())
+
+    async def _record_chunks(
+        self, live: LiveTurn, chunks: Sequence[Chunk], completion: Completion | None
+    ) -> None:
+        live.add(chunks)
+        if completion is not None:
+            live.finish(JournalEnd())
+            if live.head.key is not None:
+                # Whoever has the answer must find it again under the key.
+                await self._context.journals.settle(live)
+                return
+        self._context.journals.touch(live)
+
+    async def _end_journal(self, live: LiveTurn) -> None:
+        if live.end is None and self._outcome is Outcome.DONE:
+            live.add(self._unrecorded)  # stored when the caller had left already
+            live.finish(JournalEnd())
+        live.finish(JournalEnd(recorded(_cancelled())))
+        journals = self._context.journals
+        if live.head.key is None:
+            journals.touch(live)
+            return
+        await journals.settle(live)
+        error = live.end.error if live.end is not None else None
+        if error is not None and error.retryable:
+            try:
+                await journals.release(live.head)
+            except StateUnavailable as failure:
+                log.warning("turn.key_kept", turn_id=self.turn_id, reason=failure.message)
 
     async def _complete(self, completion: Completion) -> None:
         self.completion = completion
         if self._hold is not None:
-            change = self._change(self._hold, completion)
+            change = session_change(self._hold, self.request, self.model_id, completion)
             try:
                 await self._store(self._hold, change, tried=False)
             except asyncio.CancelledError:
@@ -209,64 +254,12 @@ class Turn:
         self._outcome = Outcome.DONE
 
     async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
-        """Store the turn; `tried` says that an earlier attempt may have succeeded unseen."""
-        deadline = time.monotonic() + STORE_SECONDS
-        while True:
-            try:
-                await self._context.store.append(
-                    self.request.principal,
-                    hold.session_id,
-                    self.turn_id,
-                    change,
-                    self._context.session_ttl,
-                    change.messages[-1].created_at,
-                )
-            except StateUnavailable as error:
-                tried = True
-                if time.monotonic() >= deadline:
-                    # Generated and paid for already: the same request would pay again.
-                    raise StateUnavailable(error.message, retryable=False) from error
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-            except SessionChanged:
-                if not (tried and await self._is_stored(hold, change)):
-                    raise
-                break
-            else:
-                break
+        context = self._context
+        await store_turn(
+            context.store, self.request, hold, change, context.session_ttl, tried=tried
+        )
         self._drop_lease()
         self._outcome = Outcome.DONE
-
-    async def _is_stored(self, hold: SessionHold, change: SessionAppend) -> bool:
-        """Whether an attempt that seemed to fail was carried out after all."""
-        session = await self._context.store.get(
-            self.request.principal, hold.session_id, time.time()
-        )
-        return (
-            session is not None
-            and session.summary.revision == hold.revision + 1
-            and session.summary.digest == change.messages[-1].digest
-        )
-
-    def _change(self, hold: SessionHold, completion: Completion) -> SessionAppend:
-        now = time.time()
-        answer = completion.message
-        digest = transcript.extend(self.request.digest, answer)
-        messages = [
-            *(
-                StoredMessage(message, digest, now)
-                for message, digest in zip(hold.new, hold.digests, strict=True)
-            ),
-            StoredMessage(answer, digest, now),
-        ]
-        return SessionAppend(
-            expected_revision=hold.revision,
-            keep=hold.keep,
-            messages=tuple(messages),
-            model=self.model_id,
-            system=self.request.system,
-            usage=completion.usage,
-            expected_created_at=hold.created_at,
-        )
 
     def _drop_lease(self) -> None:
         self._holds_lease = False
@@ -275,6 +268,8 @@ class Turn:
     def _fail(self, error: HubError) -> None:
         self._outcome = Outcome.FAILED
         self._error_code = error.code
+        if self._live is not None:
+            self._live.finish(JournalEnd(recorded(error)))
         if error.detail:
             log.warning("turn.failed", turn_id=self.turn_id, code=error.code, detail=error.detail)
 
@@ -292,3 +287,10 @@ class Turn:
             seconds=time.perf_counter() - self._started,
             first_chunk_seconds=None if first is None else first - self._started,
         )
+
+
+def _cancelled() -> TurnCancelled:
+    return TurnCancelled(
+        "The turn was ended before its answer was complete: its caller left and did not come back "
+        "in time. Nothing of it was stored; send the request again if you want an answer."
+    )

@@ -1,0 +1,204 @@
+"""The journals of this hub's turns: written in the background, a few times a second, all at once.
+
+Guarantees: a turn never waits for its journal, except one under an `Idempotency-Key`, whose end is
+in the journal before its caller has it; a turn that runs is renewed as alive, so that a reader at
+another replica can tell a slow turn from a lost one; while the state store is away, what is to be
+written is kept for `KEEP_SECONDS` and no more than `MAX_KEPT` turns.
+"""
+
+import asyncio
+import time
+from math import inf
+
+import structlog
+
+from llm_mcp_hub.domain.journal import Journal, JournalHead
+from llm_mcp_hub.errors import HubError, StateUnavailable
+from llm_mcp_hub.services.live import LiveTurn
+from llm_mcp_hub.state.base import JournalStore
+
+WRITE_SECONDS = 0.05
+"""How far a journal may be behind. Turns that end within it cost one write."""
+RETRY_SECONDS = 1.0
+RENEW_SECONDS = 5.0
+ALIVE_SECONDS = 20.0
+"""A turn whose hub has not written for so long is lost. Several renewals may fail until then."""
+KEEP_SECONDS = 60.0
+MAX_KEPT = 1000
+CLOSE_SECONDS = 2.0
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Journals:
+    """Owns the background writing between the first turn and `aclose`.
+
+    Args:
+        store: Where journals are kept.
+        resume_seconds: How long a turn waits for a caller who left.
+        keep_seconds: How long a journal is kept after its last write.
+
+    Attributes:
+        hub_stops: Whether those who follow turns of other hubs are to ask another one.
+    """
+
+    def __init__(self, store: JournalStore, resume_seconds: float, keep_seconds: float) -> None:
+        self._store = store
+        self._resume_seconds = resume_seconds
+        self._keep_seconds = keep_seconds
+        self._live: dict[str, LiveTurn] = {}
+        self._dirty: dict[LiveTurn, None] = {}
+        self._ended: dict[LiveTurn, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._closed = False
+        self.hub_stops = False
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a turn outlives its connection."""
+        return self._resume_seconds > 0
+
+    def begin(self, head: JournalHead) -> LiveTurn:
+        """A turn runs."""
+        live = LiveTurn(head)
+        self._live[head.turn_id] = live
+        if self._renewal is None and not self._closed:
+            self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)
+        return live
+
+    def touch(self, live: LiveTurn) -> None:
+        """There is something new to write."""
+        self._dirty[live] = None
+        if self._timer is None and self._writing is None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._start_writing)
+
+    async def claim(self, head: JournalHead) -> JournalHead | None:
+        """Take `head.key` for a turn; the head of the turn that has it already, or None."""
+        now = time.time()
+        return await self._store.claim_key(head, now + ALIVE_SECONDS, self._keep_seconds, now)
+
+    async def release(self, head: JournalHead) -> None:
+        """Let the key be used for another attempt, since this one has cost nothing."""
+        if head.key is not None:
+            await self._store.release_key(head.principal, head.key, head.turn_id)
+
+    async def settle(self, live: LiveTurn) -> None:
+        """Write what there is of a turn now, if the state store can be reached."""
+        try:
+            await self._write([live])
+        except StateUnavailable as error:
+            log.warning("turn.journal_late", turn_id=live.head.turn_id, reason=error.message)
+            self.touch(live)
+
+    def live(self, principal: str, turn_id: str) -> LiveTurn | None:
+        """A turn that this hub runs, or has just run."""
+        live = self._live.get(turn_id)
+        return live if live is not None and live.head.principal == principal else None
+
+    def left_on(self, principal: str, session_id: str) -> LiveTurn | None:
+        """A turn on the session that goes on although its caller has left."""
+        for live in self._live.values():
+            head = live.head
+            if head.principal == principal and head.session_id == session_id and live.caller_left:
+                return live if live.end is None and head.key is None else None
+        return None
+
+    async def read(
+        self, principal: str, turn_id: str, after: int, wanted_until: float = 0.0
+    ) -> Journal | None:
+        """What the state store has of a turn, from any replica."""
+        return await self._store.read_journal(principal, turn_id, after, time.time(), wanted_until)
+
+    async def abandoned(self, live: LiveTurn) -> None:
+        """Wait, after the caller left, until the turn need not go on.
+
+        Under an `Idempotency-Key` it goes on to its end: the caller will ask for it.
+        """
+        live.caller_left = True
+        seconds = self._resume_seconds if live.head.key is None else inf
+        while True:
+            await live.nobody_for(seconds)
+            if live.given_up or live.end is not None or not await self._wanted_elsewhere(live):
+                return
+
+    async def aclose(self) -> None:
+        """Write what there is, for at most `CLOSE_SECONDS`, and stop."""
+        self._closed = True
+        for timer in (self._timer, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
+            self._writing.cancel()
+        if self._dirty:
+            last = asyncio.get_running_loop().create_task(self._write(list(self._dirty)))
+            done, _ = await asyncio.wait([last], timeout=CLOSE_SECONDS)
+            if not done or last.exception() is not None:
+                last.cancel()
+                log.warning("turn.journals_lost", turns=len(self._dirty))
+
+    async def _wanted_elsewhere(self, live: LiveTurn) -> bool:
+        """Whether a reader at another replica waits for it."""
+        head = live.head
+        try:
+            journal = await self.read(head.principal, head.turn_id, len(live.chunks))
+        except HubError:
+            return False
+        return journal is not None and journal.wanted_until > time.time()
+
+    def _start_writing(self) -> None:
+        self._timer = None
+        self._writing = asyncio.get_running_loop().create_task(self._write_dirty())
+
+    async def _write_dirty(self) -> None:
+        pause = WRITE_SECONDS
+        try:
+            await self._write(list(self._dirty))
+        except StateUnavailable as error:
+            log.warning("turn.journals_late", turns=len(self._dirty), reason=error.message)
+            pause = RETRY_SECONDS
+        except Exception:  # a defect must not end the journals of all further turns
+            log.exception("turn.journals_failed")
+            pause = RETRY_SECONDS
+        finally:
+            self._writing = None
+        self._forget()
+        if self._dirty and self._timer is None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._start_writing)
+
+    async def _write(self, turns: list[LiveTurn]) -> None:
+        now = time.time()
+        entries = [live.entry(now + ALIVE_SECONDS) for live in turns]
+        await self._store.write_journals(entries, self._keep_seconds, now)
+        for live, entry in zip(turns, entries, strict=True):
+            live.written(entry)
+            if len(live.chunks) == entry.after + len(entry.chunks) and live.end is entry.end:
+                self._dirty.pop(live, None)
+            if live.complete:
+                self._drop(live)
+
+    def _drop(self, live: LiveTurn) -> None:
+        self._dirty.pop(live, None)
+        self._ended.pop(live, None)
+        self._live.pop(live.head.turn_id, None)
+
+    def _forget(self) -> None:
+        """Give up ended turns that could not be written."""
+        now = time.monotonic()
+        for live in self._dirty:
+            if live.end is not None:
+                self._ended.setdefault(live, now)
+        late = [live for live, ended in self._ended.items() if ended + KEEP_SECONDS <= now]
+        surplus = list(self._ended)[: max(0, len(self._ended) - MAX_KEPT)]
+        for live in {*late, *surplus}:
+            log.warning("turn.journal_lost", turn_id=live.head.turn_id)
+            self._drop(live)
+
+    def _renew(self) -> None:
+        self._renewal = None
+        for live in self._live.values():
+            self.touch(live)
+        if self._live and not self._closed:
+            self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)

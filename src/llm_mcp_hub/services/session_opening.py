@@ -1,0 +1,191 @@
+"""From what a caller says to the conversation and the session it goes on from.
+
+Guarantee: whoever leaves while a lease is being taken leaves no lease behind; a turn that goes on
+only in case its caller comes back gives way to the next one on its session.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.access import Principal
+from llm_mcp_hub.domain.chat import Message
+from llm_mcp_hub.domain.ids import new_session_id
+from llm_mcp_hub.domain.session import Session
+from llm_mcp_hub.errors import HubError, SessionBusy
+from llm_mcp_hub.services.command import ChatCommand
+from llm_mcp_hub.services.journals import Journals
+from llm_mcp_hub.services.leases import LEASE_SECONDS, LeaseKeeper
+from llm_mcp_hub.services.session_hold import SessionHold
+from llm_mcp_hub.state.base import Lease, SessionStore
+from llm_mcp_hub.within import within
+
+GIVE_WAY_SECONDS = 5.0
+"""How long a turn that is given up may take to let go of its session."""
+
+
+class TurnStart(Struct, frozen=True):
+    """The conversation a turn goes on from, what it adds, and its session.
+
+    Attributes:
+        history_digest: Digest of `history`.
+        digest: Digest of `history` and `new`.
+    """
+
+    history: tuple[Message, ...]
+    history_digest: str
+    system: str
+    new: tuple[Message, ...]
+    digest: str
+    hold: SessionHold | None
+
+
+class SessionOpener:
+    """Takes sessions for turns."""
+
+    def __init__(self, store: SessionStore, leases: LeaseKeeper, journals: Journals) -> None:
+        self._store = store
+        self._leases = leases
+        self._journals = journals
+
+    async def open(self, principal: Principal, command: ChatCommand, turn_id: str) -> TurnStart:
+        """Take the session that the command names, or that its history is known from, or a new one.
+
+        Raises:
+            SessionBusy: Another turn runs on the session.
+        """
+        messages = command.messages
+        split = transcript.history_length(messages)
+        system = command.system or ""
+        if command.remember and command.session_id is not None:
+            return await self._open_named(principal, command, command.session_id, turn_id)
+        digests = transcript.digests(messages)
+        before = digests[split - 1] if split else transcript.EMPTY
+        if command.remember and split:
+            lease = Lease(turn_id, LEASE_SECONDS)
+            session = await self._begin(
+                principal,
+                lease,
+                None,
+                lambda: self._store.begin_by_digest(principal.name, before, lease, time.time()),
+            )
+            if session is not None:
+                self._leases.hold(turn_id, principal.name, session.summary.id)
+                hold = SessionHold(
+                    session_id=session.summary.id,
+                    leased=True,
+                    revision=session.summary.revision,
+                    keep=split,
+                    new=messages[split:],
+                    digests=tuple(digests[split:]),
+                    created_at=session.summary.created_at,
+                )
+                return TurnStart(messages[:split], before, system, hold.new, digests[-1], hold)
+        begun = None
+        if command.remember:
+            begun = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
+        return TurnStart(messages[:split], before, system, messages[split:], digests[-1], begun)
+
+    async def _open_named(
+        self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
+    ) -> TurnStart:
+        lease = Lease(turn_id, LEASE_SECONDS)
+
+        def begin() -> Coroutine[Any, Any, Session | None]:
+            return self._store.begin(principal.name, session_id, lease, time.time())
+
+        try:
+            session = await self._begin(principal, lease, session_id, begin)
+        except SessionBusy:
+            if not await self._made_way(principal.name, session_id):
+                raise
+            session = await self._begin(principal, lease, session_id, begin)
+        self._leases.hold(turn_id, principal.name, session_id)
+        return _continue(session, command, session_id)
+
+    async def _made_way(self, principal: str, session_id: str) -> bool:
+        """Whether a turn that only waited for its caller to come back has been ended."""
+        left = self._journals.left_on(principal, session_id)
+        if left is None:
+            return False
+        left.give_up()
+        try:
+            with within(GIVE_WAY_SECONDS):
+                await left.ended()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _begin(
+        self,
+        principal: Principal,
+        lease: Lease,
+        named: str | None,
+        begin: Callable[[], Coroutine[Any, Any, Session | None]],
+    ) -> Session | None:
+        """Take a lease. A caller that leaves meanwhile leaves no lease behind."""
+        try:
+            return await begin()
+        except asyncio.CancelledError:
+            undoing = self._undo(principal, lease, named, begin)
+            await asyncio.wait([asyncio.get_running_loop().create_task(undoing)])
+            raise
+
+    async def _undo(
+        self,
+        principal: Principal,
+        lease: Lease,
+        named: str | None,
+        begin: Callable[[], Coroutine[Any, Any, Session | None]],
+    ) -> None:
+        """Give a lease back that may or may not have been taken."""
+        with suppress(HubError):
+            # Taking it again, which its holder may, tells whether and where it is held.
+            session = await begin()
+            session_id = named or (session.summary.id if session is not None else None)
+            if session_id is not None:
+                await self._store.release(principal.name, session_id, lease.id)
+
+
+def _continue(session: Session | None, command: ChatCommand, session_id: str) -> TurnStart:
+    """How a request goes on from the session it names; pure."""
+    stored = session.messages if session is not None else ()
+    going_on = transcript.reconcile(
+        [entry.digest for entry in stored],
+        [entry.message for entry in stored],
+        command.messages,
+    )
+    kept = tuple(entry.message for entry in stored[: going_on.keep])
+    kept_digest = stored[going_on.keep - 1].digest if going_on.keep else transcript.EMPTY
+    added = command.messages[going_on.first_new :]
+    digests: list[str] = []
+    digest = kept_digest
+    for message in added:
+        digest = transcript.extend(digest, message)
+        digests.append(digest)
+    split = transcript.history_length(added)
+    hold = SessionHold(
+        session_id=session_id,
+        leased=True,
+        revision=session.summary.revision if session is not None else 0,
+        keep=going_on.keep,
+        new=added,
+        digests=tuple(digests),
+        created_at=session.summary.created_at if session is not None else None,
+    )
+    system = command.system
+    if system is None:
+        system = session.summary.system if session is not None else ""
+    return TurnStart(
+        history=kept + added[:split],
+        history_digest=digests[split - 1] if split else kept_digest,
+        system=system,
+        new=added[split:],
+        digest=digests[-1],
+        hold=hold,
+    )
