@@ -42,7 +42,7 @@ async def bare(data: ChatCompletionRequest) -> Any:
     encoder = EventEncoder("turn-0", 0, "echo/echo", include_usage=False)
 
     async def events() -> AsyncIterator[bytes]:
-        yield encoder.encode(CHUNKS)
+        yield encoder.encode(CHUNKS) + encoder.end(Usage(20, 0, 20), len(CHUNKS))
 
     return Stream(events(), media_type="text/event-stream")
 

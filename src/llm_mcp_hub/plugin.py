@@ -12,8 +12,9 @@ from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
+from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
 from llm_mcp_hub.api.openai.chat import PATH
-from llm_mcp_hub.api.openapi import document_chat
+from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
@@ -51,6 +52,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
 
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
-        document_chat(app, f"{self._path.rstrip('/')}{PATH}")
+        base = self._path.rstrip("/")
+        document_streams(app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}")
         async with self.hub:
             yield

@@ -12,7 +12,7 @@ from llm_mcp_hub import errors
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.domain.status import ProviderState, ProviderStatus
+from llm_mcp_hub.domain.status import ProviderState, ProviderStatus, WorkerFigures
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import ChunkStream, ProviderContext, ProviderFactory, stream_of
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
@@ -71,6 +71,9 @@ class Scripted:
 
     def status(self) -> ProviderStatus:
         return ProviderStatus(ProviderState.AVAILABLE)
+
+    def workers(self) -> tuple[WorkerFigures, ...]:
+        return ()
 
     def credential_status(self) -> None:
         return None

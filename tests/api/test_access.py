@@ -12,9 +12,13 @@ ROUTES = [
     ("GET", "/v1/models/echo/echo", {"chat", "admin"}),
     ("GET", "/v1/providers", {"chat", "sessions", "admin"}),
     ("GET", "/v1/providers/echo", {"chat", "sessions", "admin"}),
+    ("GET", "/v1/providers/echo/pool", {"chat", "sessions", "admin"}),
+    ("GET", "/v1/pressure", {"chat", "sessions", "admin"}),
     ("GET", "/v1/sessions", {"sessions", "admin"}),
     ("GET", "/v1/sessions/x", {"sessions", "admin"}),
     ("DELETE", "/v1/sessions/x", {"sessions", "admin"}),
+    ("GET", "/v1/turns/turn-0123456789abcdef01234567", {"chat", "admin"}),
+    ("GET", "/v1/turns/turn-0123456789abcdef01234567/events", {"chat", "admin"}),
     ("GET", "/health/tokens", {"chat", "sessions", "admin"}),
 ]
 
@@ -47,6 +51,7 @@ def test_every_other_route_needs_one(hub):
         if route.path.startswith(("/health", "/schema")) and route.path != "/health/tokens":
             continue
         path = route.path.replace("{model_id:path}", "echo/echo").replace("{name:str}", "echo")
+        path = path.replace("{turn_id:str}", "turn-0123456789abcdef01234567")
         assert path.replace("{session_id:str}", "x") in covered
 
 

@@ -14,12 +14,24 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 CHUNKS = st.lists(st.one_of(TEXTS.map(TextChunk), TEXTS.map(ReasoningChunk)), max_size=8)
 
 
-def events(data: bytes) -> list[dict]:
+def numbered(data: bytes) -> list[tuple[int, str]]:
+    """The id and the data of every event."""
     *blocks, rest = data.decode().split("\n\n")
     assert rest == ""
-    assert blocks[-1] == "data: [DONE]"
-    assert all(block.startswith("data: ") for block in blocks)
-    return [json.loads(block[6:]) for block in blocks[:-1]]
+    found = []
+    for block in blocks:
+        number, _, line = block.partition("\n")
+        assert number.startswith("id: ")
+        assert line.startswith("data: ")
+        assert "\n" not in line
+        found.append((int(number[4:]), line[6:]))
+    return found
+
+
+def events(data: bytes) -> list[dict]:
+    *sent, (_, done) = numbered(data)
+    assert done == "[DONE]"
+    return [json.loads(line) for _, line in sent]
 
 
 @given(CHUNKS, st.lists(st.integers(0, 8), max_size=4), st.booleans())
@@ -30,6 +42,7 @@ def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_u
     bounds = [0, *sorted({cut for cut in cuts if cut < len(stream)}), len(stream)]
     batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
     data = b"".join(encoder.encode(batch) for batch in batches)
+    data += encoder.end(finish.usage, len(stream))
     completion = fold(stream)
     assert completion is not None
     answer = whole(completion, "turn-1", 0.0, "a/b")
@@ -45,6 +58,24 @@ def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_u
     assert finished == [None] * (len(finished) - 1) + ["stop"]
     assert [event for event in sent if event.get("usage")] == sent[-1:] * include_usage
     assert data.count(DONE) == 1
+
+
+@given(CHUNKS, st.booleans(), st.integers(0, 12))
+def test_the_events_after_any_id_are_those_that_followed_it_at_first(chunks, include_usage, cut):
+    finish = FinishChunk(FinishReason.STOP, Usage(input_tokens=5, output_tokens=7))
+    stream = [*chunks, finish]
+
+    def sent(seen: int | None) -> list[tuple[int, str]]:
+        encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=include_usage, seen=seen)
+        rest = stream[max(0, seen or 0) :]
+        return numbered(encoder.encode(rest) + encoder.end(finish.usage, len(stream)))
+
+    whole_stream = sent(None)
+    assert [number for number, _ in whole_stream] == list(range(len(whole_stream)))
+    *_, (last, done) = whole_stream
+    assert done == "[DONE]"
+    seen = min(cut, last - 1)
+    assert sent(seen) == whole_stream[seen + 1 :]
 
 
 @settings(max_examples=25, deadline=None)

@@ -103,6 +103,7 @@ def test_the_chat_route_is_documented_like_any_other(document):
         "X-Session-ID",
         "X-Turn-ID",
         "X-Hub-Ignored",
+        "Idempotent-Replayed",
     }
 
 

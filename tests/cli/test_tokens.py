@@ -29,8 +29,13 @@ def test_tokens_are_listed_without_their_secrets(run):
 def test_the_list_is_one_row_a_line_with_tabs_when_it_is_piped(run):
     run("tokens", "create", "n8n")
     header, row = run("tokens", "list").stdout.splitlines()
-    assert header.split("\t") == ["NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"]
-    assert row.split("\t")[:2] == ["n8n", "chat,sessions"]
+    assert header.split("\t") == ["NAME", "SCOPES", "PRIORITY", "CREATED", "EXPIRES", "STATE"]
+    assert row.split("\t")[:3] == ["n8n", "chat,sessions", "interactive"]
+
+
+def test_a_token_can_be_made_for_batch_work(run):
+    run("tokens", "create", "nightly", "--priority", "batch")
+    assert json.loads(run("tokens", "list", "--json").stdout)[0]["priority"] == "batch"
 
 
 def test_a_revoked_token_is_gone_and_can_be_revoked_only_once(run):

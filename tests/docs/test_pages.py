@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from llm_mcp_hub import log, turn_log
+from llm_mcp_hub import hub, log, turn_log
 from llm_mcp_hub.api import body, sse
+from llm_mcp_hub.commands import server
 from llm_mcp_hub.config import HubConfig, convert_settings
 from llm_mcp_hub.domain.status import WARNING_DAYS
-from llm_mcp_hub.providers import cli
-from llm_mcp_hub.services import access, leases, status, turn
+from llm_mcp_hub.providers import self_test
+from llm_mcp_hub.providers.supervision import Supervision
+from llm_mcp_hub.services import access, leases, session_hold, status
 from llm_mcp_hub.state import redis_url
 from llm_mcp_hub.workers.environment import FORBIDDEN_MARKS, INHERITED
 
@@ -108,7 +110,7 @@ SECONDS = {
     "docs/errors.md": ["for ten seconds at most"] if sse.HOLD_SECONDS == 10 else ["?"],
     "docs/sessions.md": [
         f"within {leases.LEASE_SECONDS:g} seconds",
-        f"tried for {turn.STORE_SECONDS:g} seconds",
+        f"tried for {session_hold.STORE_SECONDS:g} seconds",
         "an hour after its latest turn" if HubConfig().sessions.ttl_seconds == 3600 else "?",
     ],
     "docs/security.md": [
@@ -116,14 +118,26 @@ SECONDS = {
         f"nothing of a stream for {sse.STALL_SECONDS:g} seconds",
     ],
     "docs/logins.md": [f"ends within {WARNING_DAYS} days"],
-    "docs/operations.md": [f"begin with `{redis_url.DEFAULT_PREFIX}`"],
+    "docs/operations.md": [
+        f"begin with `{redis_url.DEFAULT_PREFIX}`",
+        f"Clients have {server.FLUSH_SECONDS} seconds to fetch the rest",
+        f"their sessions are free after {leases.LEASE_SECONDS:g} seconds",
+        f"after {self_test.PROBE_SECONDS:g} seconds at the latest",
+        f"up to {self_test.PROBE_LIMIT_SECONDS / 60:g} minutes",
+        f"if the last try is {self_test.RETEST_SECONDS:g} seconds old",
+        f"within {self_test.PROGRAM_SECONDS:g} seconds of the program",
+        f"each start and every {self_test.PROGRAM_SECONDS:g} seconds",
+        *(f"`{name}` ({getattr(Supervision(), name):g})" for name in Supervision.__struct_fields__),
+    ],
     "docs/contributing/architecture.md": [
+        f"| Turns end, once they are stopped | {hub.STOP_SECONDS:g} |",
+        f"once no turn runs | {server.FLUSH_SECONDS} |",
         f"| The body arrives | {body.BODY_SECONDS:g} |",
         f"| The client takes the next bytes of a stream | {sse.STALL_SECONDS:g} |",
-        f"while the store is away | {turn.STORE_SECONDS:g} |",
+        f"while the store is away | {session_hold.STORE_SECONDS:g} |",
         f"A lease lasts {leases.LEASE_SECONDS:g} seconds",
         f"every {leases.RENEW_SECONDS:g}",
-        "at most every five seconds" if cli.RETEST_SECONDS == 5 else "?",
+        "at most every five seconds" if self_test.RETEST_SECONDS == 5 else "?",
     ],
 }
 

@@ -18,9 +18,11 @@ from llm_mcp_hub.domain.chat import Effort
 from llm_mcp_hub.domain.status import PoolFigures
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.services.status import TOKEN_HEALTH
 from llm_mcp_hub.state.factory import create_store
 from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
 
 ERRORS = "docs/errors.md"
 API = "docs/rest-api.md"
@@ -99,6 +101,13 @@ def test_the_shared_settings_of_providers_are_explained(read):
     table = read(CONFIGURATION).table("### Pool and deadlines")
     pool = [path for path, _, _ in settings_of(PoolLimits, "pool.")]
     assert list(table) == [*pool, *(path for path, _, _ in settings_of(Deadlines, "deadlines."))]
+
+
+def test_the_settings_of_supervision_and_limits_are_explained(read):
+    table = read(CONFIGURATION).table("### Supervision and limits")
+    supervision = [path for path, _, _ in settings_of(Supervision, "supervision.")]
+    limits = [path for path, _, _ in settings_of(WorkerLimits, "limits.")]
+    assert list(table) == [*supervision, *limits]
 
 
 def test_the_environment_example_is_accepted_and_changes_what_it_names(read):

@@ -58,15 +58,15 @@ HubMaker = Callable[..., TestHub]
 
 @pytest.fixture(scope="module")
 def make_hub(claude: str, vendor: FakeMessagesApi, token_file: Path) -> HubMaker:
-    """Makes hubs with the Claude provider, which may share a state store."""
+    """Makes hubs with the Claude provider, which may share a state store or have more settings."""
 
-    def make(state: str = "memory://") -> TestHub:
+    def make(state: str = "memory://", **further: object) -> TestHub:
         settings = {
             "executable": claude,
             "oauth_token_file": str(token_file),
             "environment": {"ANTHROPIC_BASE_URL": vendor.url},
             "pool": {"min_spare": 1, "max_workers": 4},
-        }
+        } | further
         return create_test_hub(
             {"providers": {"claude": settings}},
             state=state,
@@ -83,7 +83,7 @@ def hub(make_hub: HubMaker) -> Iterator[TestHub]:
         patch.setenv("ANTHROPIC_AUTH_TOKEN", "must-never-be-used")
         # A refused login is shown for a moment before it is tried again: not here, where another
         # test follows at once.
-        patch.setattr("llm_mcp_hub.providers.cli.RETEST_SECONDS", 0.0)
+        patch.setattr("llm_mcp_hub.providers.self_test.RETEST_SECONDS", 0.0)
         with make_hub() as served:
             yield served
 

@@ -1,5 +1,6 @@
 """The official OpenAI library holds conversations with the real Claude Code through the hub."""
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,24 @@ def test_every_failure_of_the_vendor_has_its_status_and_code(
     assert TOKEN not in answer.text
 
 
+def test_a_vendor_that_hangs_ends_with_the_hubs_own_deadline(
+    make_hub: HubMaker, vendor: FakeMessagesApi
+) -> None:
+    vendor.default = Reply(hang=True)
+    with make_hub(deadlines={"first_chunk": 3.0}) as hub:
+        answer = httpx.post(
+            f"{hub.base_url}/v1/chat/completions",
+            json={"model": MODEL, "messages": user("hang")},
+            headers=hub.headers(),
+            timeout=60,
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (504, "turn_timeout")
+        assert "first_chunk" in answer.json()["error"]["message"]
+        assert answer.headers["x-should-retry"] == "false"
+        vendor.wait(lambda: vendor.requests[0].state == "aborted")
+        assert len(vendor.requests) == 1
+
+
 def test_a_plan_limit_says_when_it_ends(hub: TestHub, vendor: FakeMessagesApi) -> None:
     import time
 
@@ -239,6 +258,54 @@ def test_a_client_that_leaves_stops_the_generation_and_its_worker(
     vendor.wait(lambda: request.state == "aborted")
     until(lambda: figures(hub)[0] == 0, "the end of the claim")
     until(lambda: before - workers(), "the end of the worker")
+
+
+def test_a_stream_that_was_cut_is_resumed_and_asked_for_once(
+    hub: TestHub, vendor: FakeMessagesApi
+) -> None:
+    vendor.script(Reply(text="one two three four five six", pieces=6, hold_after=3))
+    body = {"model": MODEL, "messages": user("count"), "stream": True}
+    with (
+        httpx.Client(base_url=hub.base_url, headers=hub.headers(), timeout=60) as http,
+        http.stream("POST", "/v1/chat/completions", json=body) as response,
+    ):
+        first = read_events(response, 4)
+        turn_id = response.headers["x-turn-id"]
+    vendor.release()
+    headers = hub.headers() | {"Last-Event-ID": str(first[-1][0])}
+    url = f"{hub.base_url}/v1/turns/{turn_id}/events"
+    with httpx.stream("GET", url, headers=headers, timeout=60) as response:
+        events = first + read_events(response)
+    assert [number for number, _ in events] == list(range(len(events)))
+    assert events[-1][1] == "[DONE]"
+    deltas = [json.loads(data)["choices"][0]["delta"] for _, data in events[:-1]]
+    assert "".join(delta.get("content", "") for delta in deltas) == "one two three four five six"
+    assert len(vendor.requests) == 1
+
+
+def test_one_idempotency_key_is_one_vendor_request(hub: TestHub, vendor: FakeMessagesApi) -> None:
+    headers = hub.headers() | {"Idempotency-Key": "only-once"}
+    body = {"model": MODEL, "messages": user("once")}
+    url = f"{hub.base_url}/v1/chat/completions"
+    answers = [httpx.post(url, json=body, headers=headers, timeout=60) for _ in range(2)]
+    assert answers[0].status_code == 200
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert len(vendor.requests) == 1
+
+
+def read_events(response: httpx.Response, count: int | None = None) -> list[tuple[int, str]]:
+    """The id and the data of each event that comes, of at most `count`."""
+    found: list[tuple[int, str]] = []
+    number = -1
+    for line in response.iter_lines():
+        if line.startswith("id: "):
+            number = int(line[4:])
+        elif line.startswith("data: "):
+            found.append((number, line[6:]))
+            if len(found) == count:
+                break
+    return found
 
 
 def test_two_principals_never_share_a_session(hub: TestHub, vendor: FakeMessagesApi) -> None:

@@ -1,7 +1,7 @@
-"""The chat route's place in the OpenAPI document.
+"""The place in the OpenAPI document of the routes that stream.
 
-Litestar documents the handlers it parses requests for; the chat route is a bare ASGI handler, so
-its schemas come from the same structs that it decodes with.
+Litestar documents the handlers it parses requests for; these are bare ASGI handlers, so their
+schemas come from the same structs that they decode with.
 """
 
 from typing import Any
@@ -29,14 +29,16 @@ from llm_mcp_hub.api.openai.schemas import (
     ChatCompletionChunk,
     ChatCompletionRequest,
 )
-from llm_mcp_hub.domain.ids import SESSION_ID_PATTERN
+from llm_mcp_hub.domain.chat import Priority
+from llm_mcp_hub.domain.ids import SESSION_ID_PATTERN, TURN_ID_PATTERN
 
-CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 413, 429, 500, 502, 503, 504)
+CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504)
+KEY_PATTERN = "^[\\x21-\\x7e]{1,255}$"
 _REF = "#/components/schemas/{name}"
 
 
-def document_chat(app: Litestar, path: str) -> None:
-    """Add the chat route to the application's OpenAPI document, if it has one.
+def document_streams(app: Litestar, chat_path: str, events_path: str) -> None:
+    """Add the streaming routes to the application's OpenAPI document, if it has one.
 
     And what `api.gate.SECURITY` refers to.
     """
@@ -48,7 +50,8 @@ def document_chat(app: Litestar, path: str) -> None:
     schemas = document.components.schemas
     for name, schema in _schemas().items():
         schemas.setdefault(name, schema)
-    document.paths[path] = PathItem(post=_operation())
+    document.paths[chat_path] = PathItem(post=_chat_operation())
+    document.paths[events_path] = PathItem(get=_events_operation())
     schemes = document.components.security_schemes or {}
     document.components.security_schemes = schemes
     schemes["AccessToken"] = SecurityScheme(
@@ -64,30 +67,7 @@ def _schemas() -> dict[str, Any]:
     return components
 
 
-def _operation() -> Operation:
-    string = Schema(type=OpenAPIType.STRING)
-    headers = {
-        "X-Session-ID": OpenAPIHeader(schema=string, description="The session of this turn"),
-        "X-Turn-ID": OpenAPIHeader(schema=string, description="The id of this turn"),
-        "X-Hub-Ignored": OpenAPIHeader(
-            schema=string, description="Fields of the request that have no effect"
-        ),
-    }
-    responses: dict[str, OpenAPIResponse | Reference] = {
-        "200": OpenAPIResponse(
-            description="The answer, whole or as server-sent events",
-            headers=dict(headers),
-            content={
-                "application/json": OpenAPIMediaType(schema=_reference("ChatCompletion")),
-                "text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk")),
-            },
-        )
-    }
-    for status in CHAT_ERRORS:
-        responses[str(status)] = OpenAPIResponse(
-            description="See `error.code`",
-            content={"application/json": OpenAPIMediaType(schema=_reference("ErrorBody"))},
-        )
+def _chat_operation() -> Operation:
     return Operation(
         tags=["chat"],
         security=[*SECURITY],
@@ -100,16 +80,87 @@ def _operation() -> Operation:
             },
         ),
         parameters=[
-            Parameter(
-                name="X-Session-ID",
-                param_in="header",
-                required=False,
-                description="The session to go on with, or `none` to have nothing remembered",
-                schema=Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
-            )
+            _header(
+                "X-Session-ID",
+                "The session to go on with, or `none` to have nothing remembered",
+                Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
+            ),
+            _header(
+                "Idempotency-Key",
+                "All requests with the same key, which must be the same request, are one turn",
+                Schema(type=OpenAPIType.STRING, pattern=KEY_PATTERN),
+            ),
+            _header(
+                "X-Priority",
+                "`batch` lets the requests of others go first",
+                Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
+            ),
         ],
-        responses=responses,
+        responses=_responses(
+            "The answer, whole or as server-sent events",
+            {
+                "application/json": OpenAPIMediaType(schema=_reference("ChatCompletion")),
+                "text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk")),
+            },
+        ),
     )
+
+
+def _events_operation() -> Operation:
+    return Operation(
+        tags=["turns"],
+        security=[*SECURITY],
+        operation_id="GetTurnEvents",
+        summary="The rest of a streamed answer, or the whole of it again",
+        parameters=[
+            Parameter(
+                name="turn_id",
+                param_in="path",
+                required=True,
+                description="`X-Turn-ID` of the answer",
+                schema=Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
+            ),
+            _header(
+                "Last-Event-ID",
+                "The id of the last event that has come; without it, all are sent",
+                Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=10**12 - 1),
+            ),
+        ],
+        responses=_responses(
+            "The events, also those that are still to come",
+            {"text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk"))},
+        ),
+    )
+
+
+def _header(name: str, description: str, schema: Schema) -> Parameter:
+    return Parameter(
+        name=name, param_in="header", required=False, description=description, schema=schema
+    )
+
+
+def _responses(
+    description: str, content: dict[str, OpenAPIMediaType]
+) -> dict[str, OpenAPIResponse | Reference]:
+    string = Schema(type=OpenAPIType.STRING)
+    texts = {
+        "X-Session-ID": "The session of this turn",
+        "X-Turn-ID": "The id of this turn",
+        "X-Hub-Ignored": "Fields of the request that have no effect",
+        "Idempotent-Replayed": "`true` if an earlier request with the key has made the answer",
+    }
+    headers: dict[str, OpenAPIHeader | Reference] = {
+        name: OpenAPIHeader(schema=string, description=text) for name, text in texts.items()
+    }
+    responses: dict[str, OpenAPIResponse | Reference] = {
+        "200": OpenAPIResponse(description=description, headers=headers, content=content)
+    }
+    for status in CHAT_ERRORS:
+        responses[str(status)] = OpenAPIResponse(
+            description="See `error.code`",
+            content={"application/json": OpenAPIMediaType(schema=_reference("ErrorBody"))},
+        )
+    return responses
 
 
 def _reference(name: str) -> Reference:

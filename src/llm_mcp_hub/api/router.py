@@ -6,8 +6,10 @@ from litestar.types import ControllerRouterHandler
 from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.hub.health import health_handlers
+from llm_mcp_hub.api.hub.pressure import pressure_handlers
 from llm_mcp_hub.api.hub.providers import provider_handlers
 from llm_mcp_hub.api.hub.sessions import session_handlers
+from llm_mcp_hub.api.hub.turns import turn_handlers
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
 from llm_mcp_hub.hub import Hub
@@ -20,7 +22,9 @@ def hub_router(hub: Hub, path: str) -> Router:
         chat_handler(hub, gate),
         *model_handlers(hub, gate),
         *provider_handlers(hub, gate),
+        *pressure_handlers(hub, gate),
         *session_handlers(hub, gate),
+        *turn_handlers(hub, gate),
         *health_handlers(hub, gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

@@ -4,7 +4,8 @@ Guarantees: nothing is sent before the first event or `HOLD_SECONDS`, so that a 
 is a proper HTTP error; afterwards a failure is one `data: {"error": …}` and the stream ends
 without `[DONE]`; a stream that is silent carries a comment every `HEARTBEAT_SECONDS`, so that
 proxies keep it open; a client that does not take what it is sent within `STALL_SECONDS` is
-treated as gone, so that it can't keep a worker and a session for ever.
+treated as gone, so that it can't keep a worker and a session for ever. What is sent to a client
+that has left goes nowhere and is no error: its answer may be made for somebody who comes back.
 """
 
 import asyncio
@@ -101,6 +102,9 @@ class EventStream:
                     await self._send(message)
         except TimeoutError:
             raise ClientGone from None
+        except OSError:
+            # What a server may raise for a connection that is gone (ASGI 2.4); others say nothing.
+            return
 
     def _head(self) -> HTTPSendMessage:
         self._started = True

@@ -14,7 +14,7 @@ from llm_mcp_hub.commands.talk import talk
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import FinishReason
-from llm_mcp_hub.services.chat import ChatCommand
+from llm_mcp_hub.services.command import ChatCommand
 
 
 @click.command("chat")

@@ -12,7 +12,7 @@ from llm_mcp_hub.commands.output import console, on_terminal
 from llm_mcp_hub.domain.chunk import FinishReason, ReasoningChunk, TextChunk
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.access import LOCAL
-from llm_mcp_hub.services.chat import ChatCommand
+from llm_mcp_hub.services.command import ChatCommand
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
 """All but tab and line feed."""

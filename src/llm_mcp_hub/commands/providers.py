@@ -1,10 +1,13 @@
 """`llm-mcp-hub providers`: what could answer, as the hub finds it now.
 
-It starts each provider's tool once, as the hub does, and spends nothing.
+It starts each provider's tool once, as the hub does, and spends nothing. With `--watch` it looks at
+a hub that is running instead.
 """
 
 import asyncio
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -12,6 +15,7 @@ from llm_mcp_hub.commands.embedded import open_hub, settle
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import progress, write_json, write_table
 from llm_mcp_hub.commands.times import days_left
+from llm_mcp_hub.commands.watch import watch
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.status import CredentialStatus
 from llm_mcp_hub.services.status import ProviderReport
@@ -20,9 +24,28 @@ from llm_mcp_hub.services.status import ProviderReport
 @click.command("providers")
 @click.option("--demo", is_flag=True, help="Turn the echo provider on.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--watch", "watching", is_flag=True, help="Show the workers of a running hub.")
+@click.option("--url", metavar="URL", help="With --watch: where the hub is. Default: here.")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --watch: holds an access token. Default: one made for this.",
+)
 @hub_options
-def command(place: Place, demo: bool, as_json: bool) -> None:
+def command(
+    place: Place,
+    demo: bool,
+    as_json: bool,
+    watching: bool,
+    url: str | None,
+    token_file: Path | None,
+) -> None:
     """Show the providers, their logins and models."""
+    if watching:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(watch(place, url, token_file, as_json=as_json))
+        return
     config = place.read({"demo": demo or None})
     with progress("Asking the providers…"):
         reports = asyncio.run(_reports(config))

@@ -23,7 +23,7 @@ from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.ids import new_session_id
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.hub import Hub
-from llm_mcp_hub.services.chat import ChatCommand
+from llm_mcp_hub.services.command import ChatCommand
 
 T = TypeVar("T")
 CANCEL_SECONDS = 15.0

@@ -14,6 +14,7 @@ from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import note, write_json, write_table
 from llm_mcp_hub.commands.times import DAY_SECONDS, written
 from llm_mcp_hub.domain.access import AccessToken, Scope
+from llm_mcp_hub.domain.chat import Priority
 from llm_mcp_hub.services.access import AccessService
 
 
@@ -44,11 +45,20 @@ def command() -> None:
     help="What it allows: chat, sessions, admin.",
 )
 @click.option("--expires-days", type=click.IntRange(min=1), help="Default: it does not expire.")
+@click.option(
+    "--priority",
+    type=click.Choice([one.value for one in Priority]),
+    default=Priority.INTERACTIVE.value,
+    show_default=True,
+    help="With `batch`, requests of others go first.",
+)
 @hub_options
-def create(place: Place, name: str, scopes: tuple[Scope, ...], expires_days: int | None) -> None:
+def create(
+    place: Place, name: str, scopes: tuple[Scope, ...], expires_days: int | None, priority: str
+) -> None:
     """Make an access token for the caller NAME and write it to standard output, this once."""
     expires_at = None if expires_days is None else time.time() + expires_days * DAY_SECONDS
-    token, text = asyncio.run(_create(place, name, scopes, expires_at))
+    token, text = asyncio.run(_create(place, name, scopes, expires_at, Priority(priority)))
     click.echo(text)
     note(
         f"Made {token.name!r} with the scope {_scopes(token)}, "
@@ -68,11 +78,12 @@ def list_(place: Place, as_json: bool) -> None:
         return
     now = time.time()
     write_table(
-        ("NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"),
+        ("NAME", "SCOPES", "PRIORITY", "CREATED", "EXPIRES", "STATE"),
         [
             (
                 token.name,
                 _scopes(token),
+                token.priority.value,
                 written(token.created_at),
                 written(token.expires_at, "never"),
                 "expired" if _expired(token, now) else "valid",
@@ -92,10 +103,14 @@ def revoke(place: Place, name: str) -> None:
 
 
 async def _create(
-    place: Place, name: str, scopes: tuple[Scope, ...], expires_at: float | None
+    place: Place,
+    name: str,
+    scopes: tuple[Scope, ...],
+    expires_at: float | None,
+    priority: Priority,
 ) -> tuple[AccessToken, str]:
     async with open_store(place) as store:
-        return await AccessService(store, enabled=True).create(name, scopes, expires_at)
+        return await AccessService(store, enabled=True).create(name, scopes, expires_at, priority)
 
 
 async def _list(place: Place) -> tuple[AccessToken, ...]:
@@ -115,6 +130,7 @@ def _shown(token: AccessToken) -> dict[str, object]:
         "scopes": sorted(token.scopes),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
+        "priority": token.priority.value,
     }
 
 

@@ -2,6 +2,10 @@
 
 Events are the hot path: what all events of a stream have in common is encoded once, and the
 events of a batch are joined into one write.
+
+The id of an event is the number of the turn's last chunk in it, so that a client that names the
+last id it has seen gets the rest. The first event, without a chunk, is 0; the one with the token
+counts and `[DONE]` count on after the last chunk.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,7 @@ from llm_mcp_hub.api.openai.schemas import (
     Delta,
     PromptTokensDetails,
 )
-from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import Chunk, ReasoningChunk, TextChunk, Usage
 from llm_mcp_hub.domain.completion import Completion
 
 DONE = b"data: [DONE]\n\n"
@@ -65,35 +69,71 @@ class EventEncoder:
     Args:
         include_usage: Send the token counts in an event of their own before the end, and
             `usage: null` in every other, as OpenAI does.
+        seen: The id of the last event that the client has; None if it has none.
     """
 
-    __slots__ = ("_created", "_first", "_id", "_include_usage", "_model", "_reasoning", "_text")
+    __slots__ = (
+        "_created",
+        "_id",
+        "_include_usage",
+        "_model",
+        "_number",
+        "_reasoning",
+        "_seen",
+        "_text",
+    )
 
-    def __init__(self, turn_id: str, created: float, model_id: str, *, include_usage: bool) -> None:
+    def __init__(
+        self,
+        turn_id: str,
+        created: float,
+        model_id: str,
+        *,
+        include_usage: bool,
+        seen: int | None = None,
+    ) -> None:
+        self._seen = -1 if seen is None else seen
+        self._number = max(0, self._seen)
         self._id = completion_id(turn_id)
         self._created = int(created)
         self._model = model_id
         self._include_usage = include_usage
-        self._first = True
         self._text = self._around(Delta(content=_MARK))
         self._reasoning = self._around(Delta(reasoning_content=_MARK))
 
     def encode(self, chunks: Sequence[Chunk]) -> bytes:
-        """The events of a batch, joined."""
+        """The events of the next chunks, joined."""
         out: list[bytes] = []
-        if self._first:
-            self._first = False
-            out.append(self._event(Delta(role="assistant", content="")))
+        if self._seen < 0:
+            self._seen = 0
+            out.append(b"id: 0\n" + self._event(Delta(role="assistant", content="")))
+        number = self._number
         for chunk in chunks:
+            number += 1
             if isinstance(chunk, TextChunk):
                 before, after = self._text
-                out += (before, _encode(chunk.text), after)
+                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             elif isinstance(chunk, ReasoningChunk):
                 before, after = self._reasoning
-                out += (before, _encode(chunk.text), after)
+                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             else:
-                out.append(self._end(chunk))
+                out.append(b"id: %d\n" % number + self._event(Delta(), chunk.reason.value))
+        self._number = number
         return b"".join(out)
+
+    def end(self, usage: Usage, last: int) -> bytes:
+        """The events after the last chunk, which has the number `last`."""
+        data = b""
+        if self._include_usage and self._seen <= last:
+            event = ChatCompletionChunk(
+                id=self._id,
+                created=self._created,
+                model=self._model,
+                choices=[],
+                usage=usage_object(usage),
+            )
+            data = b"id: %d\ndata: %s\n\n" % (last + 1, _encode(event))
+        return data + b"id: %d\n" % (last + 1 + self._include_usage) + DONE
 
     def _around(self, delta: Delta) -> tuple[bytes, bytes]:
         """What stands before and after the text in an event whose text is `_MARK`."""
@@ -109,16 +149,3 @@ class EventEncoder:
             usage=None if self._include_usage else msgspec.UNSET,
         )
         return b"data: " + _encode(chunk) + b"\n\n"
-
-    def _end(self, chunk: FinishChunk) -> bytes:
-        data = self._event(Delta(), chunk.reason.value)
-        if self._include_usage:
-            usage = ChatCompletionChunk(
-                id=self._id,
-                created=self._created,
-                model=self._model,
-                choices=[],
-                usage=usage_object(chunk.usage),
-            )
-            data += b"data: " + _encode(usage) + b"\n\n"
-        return data + DONE

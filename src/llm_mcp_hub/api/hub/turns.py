@@ -1,0 +1,135 @@
+"""`GET /v1/turns/{id}` and `GET /v1/turns/{id}/events`: an answer whose connection was lost."""
+
+import time
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from litestar import Request, get
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.params import PathParameter
+from litestar.types import ASGIApp, Receive, Send
+from litestar.types import Scope as AsgiScope
+from msgspec import Struct
+
+from llm_mcp_hub.api.body import ClientGone
+from llm_mcp_hub.api.errors import ErrorObject, as_hub_error, error_object, error_responses
+from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
+from llm_mcp_hub.api.openai.answer import Answer
+from llm_mcp_hub.api.openai.schemas import ChatCompletion
+from llm_mcp_hub.api.openai.wire import whole
+from llm_mcp_hub.domain.access import Scope
+from llm_mcp_hub.domain.completion import fold
+from llm_mcp_hub.domain.ids import TURN_ID_PATTERN, is_turn_id
+from llm_mcp_hub.domain.journal import Journal
+from llm_mcp_hub.errors import InvalidRequest
+from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.services.follow import FollowedTurn, follow, look, lost, revived, unknown_turn
+
+EVENTS_PATH = "/v1/turns/{turn_id:str}/events"
+DOCUMENTED_EVENTS_PATH = EVENTS_PATH.replace(":str", "")
+LAST_EVENT_HEADER = b"last-event-id"
+
+AnyRequest = Request[None, None, State]
+TurnId = Annotated[str, PathParameter(pattern=TURN_ID_PATTERN)]
+
+
+class TurnObject(Struct, frozen=True):
+    """A turn: how far it is, and its answer or its error once it has ended."""
+
+    id: str
+    status: Literal["running", "done", "failed"]
+    model: str
+    session_id: str | None
+    created_at: float
+    completion: ChatCompletion | None = None
+    error: ErrorObject | None = None
+    object: Literal["turn"] = "turn"
+
+
+def turn_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
+    """The routes for one hub."""
+
+    @get(
+        "/v1/turns/{turn_id:str}",
+        guards=[guard(gate, Scope.CHAT)],
+        security=SECURITY,
+        tags=["turns"],
+        responses=error_responses(404),
+        summary="How a turn is doing, and its answer",
+    )
+    async def get_turn(request: AnyRequest, turn_id: TurnId) -> TurnObject:
+        return turn_object(await look(hub.journals, caller(request.scope).name, turn_id))
+
+    # Not a bare ASGI handler: those of Litestar 2.25 can't have a parameter in their path.
+    @get(
+        EVENTS_PATH,
+        guards=[guard(gate, Scope.CHAT)],
+        include_in_schema=False,
+        summary="The rest of a streamed answer",
+    )
+    async def turn_events(request: AnyRequest, turn_id: Annotated[str, PathParameter()]) -> ASGIApp:
+        if not is_turn_id(turn_id):
+            raise unknown_turn(turn_id)
+        seen = _last_event(request.scope)
+        principal = caller(request.scope).name
+        return _Events(await follow(hub.journals, principal, turn_id, max(0, seen or 0)), seen)
+
+    return [get_turn, turn_events]
+
+
+class _Events:
+    """The ASGI application that answers with one turn's events."""
+
+    def __init__(self, turn: FollowedTurn, seen: int | None) -> None:
+        self._turn = turn
+        self._seen = seen
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        answer = Answer(receive, send)
+        include_usage = self._turn.head.include_usage
+        try:
+            await answer.write(
+                self._turn, stream=True, include_usage=include_usage, seen=self._seen
+            )
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001  # every failure becomes an answer
+            with suppress(ClientGone):
+                await answer.fail(as_hub_error(error))
+
+
+def turn_object(journal: Journal) -> TurnObject:
+    """A turn for the wire."""
+    head, end = journal.head, journal.end
+    error = None
+    if end is not None and end.error is not None:
+        error = error_object(revived(end.error))
+    elif end is None and journal.alive_until <= time.time():
+        error = error_object(lost())
+    answer = fold(journal.chunks) if end is not None and error is None else None
+    completion = None
+    if answer is not None:
+        completion = whole(answer, head.turn_id, head.created_at, head.model_id)
+    return TurnObject(
+        id=head.turn_id,
+        status="failed" if error is not None else "running" if end is None else "done",
+        model=head.model_id,
+        session_id=head.session_id,
+        created_at=head.created_at,
+        completion=completion,
+        error=error,
+    )
+
+
+def _last_event(scope: AsgiScope) -> int | None:
+    """The number in `Last-Event-ID`, None without one."""
+    for name, value in scope["headers"]:
+        if name == LAST_EVENT_HEADER and value.strip():
+            if not value.strip().isdigit() or len(value) > 12:
+                raise InvalidRequest(
+                    "Last-Event-ID is the id of the last event you have: a whole number.",
+                    param="Last-Event-ID",
+                )
+            return int(value)
+    return None
