@@ -7,7 +7,7 @@ UV := .ci/uv
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help run test install tools lint typecheck check docs bench lock clean
+.PHONY: help run test install tools lint typecheck check docs bench soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ docs: ## Build the documentation into site/
 
 bench: .venv/dev ## Measure what the hub adds to a request
 	$(PYTHON) benchmarks/overhead.py $(ARGS)
+
+soak: .venv/dev ## See for a quarter of an hour whether the hub grows: make soak ARGS="--minutes 3"
+	$(PYTHON) benchmarks/soak.py $(ARGS)
 
 lock: ## Pin every dependency with its hashes
 	.ci/lock

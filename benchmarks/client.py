@@ -49,12 +49,17 @@ class Caller(asyncio.Protocol):
             raise RuntimeError(bytes(self._buffer).decode("utf-8", "replace"))
         return self._first - started, ended - started, self._buffer.count(b'"content":')
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last stream ended with an error and not with an answer."""
+        return b'data: {"error":' in self._buffer
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
     def _complete(self) -> bool:
-        if self._streamed:
+        if self._streamed and self._buffer.startswith(b"HTTP/1.1 200 "):
             return self._buffer.endswith(b"0\r\n\r\n")
         head = self._buffer.find(b"\r\n\r\n")
         if head < 0:
