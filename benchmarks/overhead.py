@@ -4,8 +4,9 @@ In one run, on the same machine: the echo worker spoken to directly over its pip
 handler that returns the same bytes, and the whole hub (access tokens, sessions, leases, deadlines,
 logs: everything on) on each state store. Whole and streamed answers of 20 words, at 1, 16 and 64
 clients. *Added* is what the hub takes beyond the worker itself. The server has one core, clients
-and workers the other. Every conversation's first turn, which claims a fresh worker, is untimed;
-`benchmarks/warm.py` is about those.
+and workers the other. Two servers started alike differ by a fifth, so each is started several
+times, and of each row the run with the median p50 is shown. Every conversation's first turn, which
+claims a fresh worker, is untimed; `benchmarks/warm.py` is about those.
 """
 
 import argparse
@@ -30,6 +31,8 @@ from llm_mcp_hub.testing.redis_server import RedisServer
 
 HERE = Path(__file__).parent
 TEXT = "".join(f" word{number}" for number in range(20))
+RUN = "{run}"
+"""Stands for the number of the run in a server's arguments."""
 TURNS = 10
 """Timed turns of one conversation: up to 20 stored messages."""
 
@@ -191,6 +194,11 @@ def measure_worker(turns: int) -> Figures:
     return figures("worker alone", 1, False, times[10:], sum(times), 0, 0.0)
 
 
+def middle(runs: list[Figures]) -> Figures:
+    """The run with the median p50."""
+    return sorted(runs, key=lambda row: row.p50)[len(runs) // 2]
+
+
 def show(rows: list[Figures], worker: Figures) -> None:
     """A table for `docs/benchmarks.md`."""
     write = sys.stdout.write
@@ -214,7 +222,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--turns", type=int, default=3000, help="timed turns per case, at least")
+    parser.add_argument("--turns", type=int, default=1500, help="timed turns per run, at least")
+    parser.add_argument("--runs", type=int, default=5, help="servers started for each case")
     parser.add_argument("--states", nargs="+", default=["memory", "sqlite", "redis"])
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
@@ -227,28 +236,36 @@ def main() -> None:
         cases = [("bare", ["bare", str(folder / "log")])]
         redis = None
         for state in options.states:
-            url = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/hub.db"}.get(state)
+            # Each run begins with nothing stored.
+            url = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/hub-{RUN}.db"}.get(state)
             if url is None:
                 redis = RedisServer(folder)
                 redis.start()
-                url = redis.url
+                url = f"{redis.url.rpartition('/')[0]}/{RUN}"
             workers = str(max(options.clients) + 4)
             cases.append(
-                (f"hub, {state}", ["hub", str(folder / "log"), url, str(folder / state), workers])
+                (
+                    f"hub, {state}",
+                    ["hub", str(folder / "log"), url, str(folder / f"{state}-{RUN}"), workers],
+                )
             )
-        for case, arguments in cases:
-            server = Server(*arguments)
-            try:
-                for clients in options.clients:
-                    rounds = max(3, options.turns // (clients * TURNS))
-                    for streamed in (False, True):
-                        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                            row = runner.run(
-                                measure(case, server, clients, streamed=streamed, rounds=rounds)
-                            )
-                        rows.append(row)
-            finally:
-                server.close()
+        runs: dict[tuple[str, int, bool], list[Figures]] = {}
+        for run in range(options.runs):
+            for case, arguments in cases:
+                server = Server(*(word.replace(RUN, str(run)) for word in arguments))
+                try:
+                    for clients in options.clients:
+                        rounds = max(3, options.turns // (clients * TURNS))
+                        for streamed in (False, True):
+                            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                                row = runner.run(
+                                    measure(case, server, clients, streamed=streamed, rounds=rounds)
+                                )
+                            runs.setdefault((case, clients, streamed), []).append(row)
+                finally:
+                    server.close()
+        order = {case: place for place, (case, _) in enumerate(cases)}
+        rows += [middle(runs[key]) for key in sorted(runs, key=lambda key: (order[key[0]], *key))]
         if redis is not None:
             redis.stop()
     finally:

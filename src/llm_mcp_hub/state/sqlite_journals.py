@@ -20,8 +20,8 @@ _FIND = (
     "WHERE principal = ? AND turn_id = ? AND expires_at > ?"
 )
 _BEGIN = (
-    "INSERT INTO journals (principal, turn_id, head, alive_until, expires_at) "
-    "VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO journals (principal, turn_id, head, length, ended, alive_until, expires_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (principal, turn_id) DO NOTHING"
 )
 _CLAIM = (
     "INSERT INTO journals (principal, turn_id, key, head, alive_until, expires_at) "
@@ -62,19 +62,29 @@ def write(db: sqlite3.Connection, entries: Sequence[JournalEntry], ttl: float, n
     blobs: list[tuple[Any, ...]] = []
     known: dict[tuple[str, str], tuple[int | None, int, bool]] = {}
     for entry in entries:
-        name = (entry.head.principal, entry.head.turn_id)
+        head = entry.head
+        name = (head.principal, head.turn_id)
+        last = entry.after + len(entry.chunks)
+        end = encode(entry.end) if entry.end is not None else None
+        if entry.after == 0 and name not in known:
+            # Most turns are short: they begin and end with one entry, and with these two inserts.
+            values = (*name, encode(head), last, end, entry.alive_until, now + ttl)
+            begun = db.execute(_BEGIN, values)
+            if begun.rowcount:
+                if last:
+                    blobs.append((begun.lastrowid, last, encode(entry.chunks)))
+                known[name] = (begun.lastrowid, last, end is not None)
+                continue
         found = known.get(name) or db.execute(_FIND, (*name, now)).fetchone()
         journal, length, ended = found or (None, 0, False)
         if ended or entry.after > length:
             continue
         if journal is None:
             journal = _begin(db, entry, now + ttl, now)
-        last = entry.after + len(entry.chunks)
         if last > length:
             blobs.append((journal, last, encode(entry.chunks[length - entry.after :])))
             length = last
-        end = encode(entry.end) if entry.end is not None else None
-        brought = encode(entry.head) if entry.after == 0 else None
+        brought = encode(head) if entry.after == 0 else None
         updates.append((brought, length, end, entry.alive_until, now + ttl, journal))
         known[name] = (journal, length, end is not None)
     db.executemany(_ADD, blobs)
@@ -134,5 +144,5 @@ def _begin(
         "DELETE FROM journals WHERE principal = ? AND turn_id = ? AND expires_at <= ?",
         (head.principal, head.turn_id, now),
     )
-    values = (head.principal, head.turn_id, encode(head), entry.alive_until, expires_at)
+    values = (head.principal, head.turn_id, encode(head), 0, None, entry.alive_until, expires_at)
     return db.execute(_BEGIN, values).lastrowid
