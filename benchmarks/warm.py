@@ -21,6 +21,8 @@ from typing import Any
 import httpx
 
 import llm_mcp_hub_claude
+from llm_mcp_hub.config import LogConfig
+from llm_mcp_hub.log import configure_logging
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from llm_mcp_hub.workers.spawn import Spawned, spawn
@@ -132,6 +134,7 @@ def main() -> None:
     parser.add_argument("--claude", default=".tools/claude/node_modules/.bin/claude")
     parser.add_argument("--turns", type=int, default=20)
     options = parser.parse_args()
+    configure_logging(LogConfig(level="error"))
     executable = str(Path(options.claude).absolute())
     with tempfile.TemporaryDirectory() as folder, FakeMessagesApi() as vendor:
         token = Path(folder) / "token"
