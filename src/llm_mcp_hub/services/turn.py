@@ -74,7 +74,8 @@ class Turn:
     ) -> None:
         self.request = request
         self.model_id = f"{provider}/{request.model}"
-        self.created_at = time.time()
+        # As in the journal: whoever follows is to get the very same answer.
+        self.created_at = time.time() if live is None else live.head.created_at
         self.completion: Completion | None = None
         self._context = context
         self._provider = provider
