@@ -70,6 +70,19 @@ def test_a_stream_cut_by_the_client_is_resumed_to_the_identical_text(slow, seen)
     assert text_of(events) == TEXT
 
 
+def test_the_rest_can_be_had_from_another_hub_on_the_same_state(tmp_path):
+    state = f"sqlite:///{tmp_path}/hub.db"
+    with (
+        create_test_hub(word_seconds=0.02, state=state) as here,
+        create_test_hub(state=state) as there,
+    ):
+        turn_id, first = cut(here, 3)
+        events = first + read_events(rest(there, turn_id, first[-1][0], token=here.admin_token))
+        assert [number for number, _ in events] == list(range(len(events)))
+        assert events[-1][1] == "[DONE]"
+        assert text_of(events) == TEXT
+
+
 def test_a_turn_that_is_over_can_be_fetched_again_from_any_place(slow):
     turn_id, events = cut(slow, None)
     assert events[-1][1] == "[DONE]"
