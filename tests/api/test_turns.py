@@ -77,7 +77,9 @@ def test_the_rest_can_be_had_from_another_hub_on_the_same_state(tmp_path):
         create_test_hub(state=state) as there,
     ):
         turn_id, first = cut(here, 3)
-        events = first + read_events(rest(there, turn_id, first[-1][0], token=here.admin_token))
+        resumed = rest(there, turn_id, first[-1][0], token=here.admin_token)
+        assert resumed.status_code == 200, resumed.text
+        events = first + read_events(resumed)
         assert [number for number, _ in events] == list(range(len(events)))
         assert events[-1][1] == "[DONE]"
         assert text_of(events) == TEXT

@@ -15,6 +15,7 @@ from llm_mcp_hub.errors import (
     TurnLost,
     UnknownTurn,
 )
+from llm_mcp_hub.services import follow as follow_module
 from llm_mcp_hub.services import journals as journals_module
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.follow import FollowedTurn, follow, look, recorded, revived
@@ -72,11 +73,10 @@ def words(*texts):
 
 async def test_a_short_turn_is_one_write_and_not_waited_for(journals, store):
     live = journals.begin(head())
-    live.add(words("a", "b"))
-    journals.touch(live)
-    live.add((END,))
+    live.add((*words("a", "b"), END))
     live.finish(JournalEnd())
     journals.touch(live)
+    await asyncio.sleep(0)
     assert store.writes == []
     await soon(store.written.wait())
     found = await store.read_journal("ann", TURN, 0, time.time())
@@ -84,6 +84,19 @@ async def test_a_short_turn_is_one_write_and_not_waited_for(journals, store):
     assert found.end == JournalEnd()
     assert store.writes == [1]
     assert journals.live("ann", TURN) is None
+
+
+async def test_the_beginning_of_a_turn_is_written_at_once_and_the_rest_in_its_time(journals, store):
+    live = journals.begin(head())
+    live.add(words("a"))
+    journals.touch(live)
+    await asyncio.sleep(0)
+    assert store.writes == [1]
+    await soon(store.written.wait())
+    live.add(words("b"))
+    journals.touch(live)
+    await asyncio.sleep(0)
+    assert store.writes == [1]
 
 
 async def test_many_turns_are_one_write(journals, store):
@@ -181,6 +194,18 @@ async def test_a_turn_at_another_replica_is_followed_through_the_store(store):
     await asyncio.gather(here.aclose(), there.aclose())
 
 
+async def test_a_turn_that_its_hub_is_about_to_write_is_found(store):
+    here, there = Journals(store, 5.0, 60.0), Journals(store, 5.0, 60.0)
+    live = here.begin(head())
+    following = asyncio.create_task(follow(there, "ann", TURN, 0))
+    done, _ = await asyncio.wait([following], timeout=0.01)
+    assert not done
+    live.add(words("a"))
+    here.touch(live)
+    assert (await soon(following)).head == head()
+    await asyncio.gather(here.aclose(), there.aclose())
+
+
 async def test_a_turn_whose_hub_has_gone_ends_with_an_error(journals, store):
     entry = JournalEntry(head(), 0, words("a"), alive_until=time.time() - 1)
     await store.write_journals([entry], 60.0, time.time())
@@ -192,7 +217,8 @@ async def test_a_turn_whose_hub_has_gone_ends_with_an_error(journals, store):
 
 
 @pytest.mark.parametrize("principal", ["ann", "bob"])
-async def test_who_has_no_such_turn_is_told_so(journals, principal):
+async def test_who_has_no_such_turn_is_told_so(journals, principal, monkeypatch):
+    monkeypatch.setattr(follow_module, "BEHIND_SECONDS", 0.0)
     if principal == "bob":
         journals.begin(head())
     with pytest.raises(UnknownTurn):

@@ -17,6 +17,8 @@ from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import refused
 
 POLL_SECONDS = 0.2
+BEHIND_SECONDS = 0.1
+"""How far the beginning of another hub's journal may be behind what its caller has seen."""
 WANTED_SECONDS = 5.0
 """How long the hub that runs the turn may take a reader elsewhere to be there."""
 
@@ -137,9 +139,7 @@ async def follow(journals: Journals, principal: str, turn_id: str, after: int) -
     live = journals.live(principal, turn_id)
     if live is not None:
         return FollowedTurn(journals, live.head, after)
-    journal = await journals.read(principal, turn_id, after)
-    if journal is None:
-        raise unknown_turn(turn_id)
+    journal = await _find(journals, principal, turn_id, after)
     return FollowedTurn(journals, journal.head, after)
 
 
@@ -152,10 +152,19 @@ async def look(journals: Journals, principal: str, turn_id: str) -> Journal:
     live = journals.live(principal, turn_id)
     if live is not None:
         return Journal(live.head, tuple(live.chunks), time.time() + POLL_SECONDS, live.end)
-    journal = await journals.read(principal, turn_id, 0)
-    if journal is None:
-        raise unknown_turn(turn_id)
-    return journal
+    return await _find(journals, principal, turn_id, 0)
+
+
+async def _find(journals: Journals, principal: str, turn_id: str, after: int) -> Journal:
+    """The journal, perhaps of a turn whose hub has not come round to writing it yet."""
+    until = time.monotonic() + BEHIND_SECONDS
+    while True:
+        journal = await journals.read(principal, turn_id, after)
+        if journal is not None:
+            return journal
+        if time.monotonic() >= until:
+            raise unknown_turn(turn_id)
+        await asyncio.sleep(BEHIND_SECONDS / 2)
 
 
 def lost() -> TurnLost:

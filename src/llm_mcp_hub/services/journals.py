@@ -71,7 +71,14 @@ class Journals:
     def touch(self, live: LiveTurn) -> None:
         """There is something new to write."""
         self._dirty[live] = None
-        if self._timer is None and self._writing is None and not self._closed:
+        if self._writing is not None or self._closed:
+            return
+        if live.end is None and not live.begun:
+            # Its caller knows of it from now on, and may ask for it at another hub.
+            if self._timer is not None:
+                self._timer.cancel()
+            self._start_writing()
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._start_writing)
 
     async def claim(self, head: JournalHead) -> JournalHead | None:

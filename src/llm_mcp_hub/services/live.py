@@ -26,6 +26,7 @@ class LiveTurn:
     """
 
     __slots__ = (
+        "_begun",
         "_end_written",
         "_followers",
         "_waiting",
@@ -43,6 +44,7 @@ class LiveTurn:
         self.end: JournalEnd | None = None
         self.caller_left = False
         self.given_up = False
+        self._begun = False
         self._written = 0
         self._end_written = False
         self._followers = 0
@@ -107,8 +109,14 @@ class LiveTurn:
 
     def written(self, entry: JournalEntry) -> None:
         """The journal has this."""
+        self._begun = True
         self._written = max(self._written, entry.after + len(entry.chunks))
         self._end_written = self._end_written or entry.end is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the journal has anything of it."""
+        return self._begun
 
     @property
     def complete(self) -> bool:
