@@ -30,10 +30,9 @@ from llm_mcp_hub.api.openai.schemas import (
     ChatCompletionRequest,
 )
 from llm_mcp_hub.domain.chat import Priority
-from llm_mcp_hub.domain.ids import SESSION_ID_PATTERN, TURN_ID_PATTERN
+from llm_mcp_hub.domain.ids import IDEMPOTENCY_KEY_PATTERN, SESSION_ID_PATTERN, TURN_ID_PATTERN
 
 CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504)
-KEY_PATTERN = "^[\\x21-\\x7e]{1,255}$"
 _REF = "#/components/schemas/{name}"
 
 
@@ -88,7 +87,7 @@ def _chat_operation() -> Operation:
             _header(
                 "Idempotency-Key",
                 "All requests with the same key, which must be the same request, are one turn",
-                Schema(type=OpenAPIType.STRING, pattern=KEY_PATTERN),
+                Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
             ),
             _header(
                 "X-Priority",

@@ -7,9 +7,13 @@ import time
 SESSION_ID_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
 """What a caller may name a session, for schemas."""
 
+IDEMPOTENCY_KEY_PATTERN = "^[\\x21-\\x7e]{1,255}$"
+"""What a caller may choose as an `Idempotency-Key`, for schemas."""
+
 TURN_ID_PATTERN = "^turn-[0-9a-f]{24}$"
 
 _TURN_ID = re.compile(r"turn-[0-9a-f]{24}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SESSION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -29,6 +33,11 @@ def new_session_id() -> str:
 def is_turn_id(value: str) -> bool:
     """Whether a turn may have this id."""
     return _TURN_ID.fullmatch(value) is not None
+
+
+def is_idempotency_key(value: str) -> bool:
+    """Whether a caller may use this as an `Idempotency-Key`: 1 to 255 visible ASCII characters."""
+    return _IDEMPOTENCY_KEY.fullmatch(value) is not None
 
 
 def is_session_id(value: str) -> bool:

@@ -23,6 +23,7 @@ from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.access import Scope as AccessScope
 from llm_mcp_hub.domain.chat import Priority
+from llm_mcp_hub.domain.ids import is_idempotency_key
 from llm_mcp_hub.errors import InvalidRequest, MethodNotAllowed
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.command import ChatCommand
@@ -33,11 +34,9 @@ PATH = "/v1/chat/completions"
 NO_SESSION = "none"
 KEY_HEADER = b"idempotency-key"
 PRIORITY_HEADER = b"x-priority"
-MAX_KEY_LENGTH = 255
 
 _decoder = msgspec.json.Decoder(ChatCompletionRequest)
 _PARAM = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
@@ -96,9 +95,9 @@ def _command(
             key = _the_only(key, value, "Idempotency-Key")
         elif name == PRIORITY_HEADER and _priority(value) is Priority.BATCH:
             priority = Priority.BATCH
-    if key is not None and _KEY.fullmatch(key) is None:
+    if key is not None and not is_idempotency_key(key):
         raise InvalidRequest(
-            f"An Idempotency-Key is 1 to {MAX_KEY_LENGTH} visible ASCII characters.",
+            "An Idempotency-Key is 1 to 255 visible ASCII characters.",
             param="Idempotency-Key",
         )
     options = request.stream_options
