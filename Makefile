@@ -6,6 +6,7 @@ SHELL := /bin/bash
 UV := .ci/uv
 PYTHON := .venv/bin/python
 ARGS ?=
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 .PHONY: help run test install tools lint typecheck check docs bench soak lock clean
 
@@ -48,8 +49,8 @@ lock: ## Pin every dependency with its hashes
 clean: ## Remove everything that was installed or built here
 	rm -rf .venv .tools build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.venv/run: requirements/run.txt pyproject.toml plugins/llm-mcp-hub-claude/pyproject.toml
+.venv/run: requirements/run.txt $(PROJECTS)
 	@.ci/install run
 
-.venv/dev: requirements/dev.txt pyproject.toml plugins/llm-mcp-hub-claude/pyproject.toml
+.venv/dev: requirements/dev.txt $(PROJECTS)
 	@.ci/install dev

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 UV = ROOT / ".ci" / "uv"
 ENVIRONMENT = dict(os.environ)
 """As it is before other tests' fixtures bar the way to the network."""
-PROJECTS = [ROOT, ROOT / "plugins" / "llm-mcp-hub-claude"]
+PROJECTS = [ROOT, *sorted((ROOT / "plugins").iterdir())]
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
 
