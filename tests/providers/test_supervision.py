@@ -225,7 +225,7 @@ async def test_a_resting_worker_that_garbles_is_given_up(
     await until(lambda: provider.status().pool.blank == 1)
     (conversation,) = provider._pool.idle()
     provider._resting._ask()
-    await until(lambda: conversation.worker.unread)
+    await until(lambda: bool(conversation.worker._lines))  # read, not only written
     provider._resting._look()
     assert not conversation.alive
     await until(lambda: not running(conversation.worker.pid))

@@ -18,12 +18,18 @@ from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.sqlite import SqliteStore, create_sqlite_store
 from llm_mcp_hub.state.sqlite_file import SCHEMA_VERSION, connect
 from llm_mcp_hub.state.sqlite_sessions import SWEEP_ROWS
+from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import SqliteThread
 from llm_mcp_hub.testing.store_promise import START, change, lease, said, stored
 
 # ruff: noqa: ASYNC221, ASYNC240  # small files and a program, between the calls that are tested
 
 pytestmark = pytest.mark.anyio
+
+
+def run_in(store: SqliteStore, thread: SqliteThread) -> None:
+    store._thread = thread
+    store._short = ShortJobs(thread)
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +164,7 @@ async def test_a_full_disk_is_reported_and_loses_nothing_that_was_stored(path: P
         return connection
 
     store = SqliteStore(str(path))
-    store._thread = SqliteThread(small)
+    run_in(store, SqliteThread(small))
     await stored(store)
     turn = change(1, said("x" * 500_000), keep=2)
     with pytest.raises(StateUnavailable, match="disk is full"):
@@ -177,7 +183,7 @@ async def test_a_locked_file_is_reported_and_works_again_once_it_is_free(path: P
         return connection
 
     store = SqliteStore(str(path))
-    store._thread = SqliteThread(impatient)
+    run_in(store, SqliteThread(impatient))
     await store.open()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

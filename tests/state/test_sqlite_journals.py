@@ -112,15 +112,16 @@ async def test_the_tables_of_a_file_that_was_upgraded_are_those_of_a_new_one(
 
 async def test_writes_remove_expired_journals_a_few_at_a_time(path: Path) -> None:
     async with opened(path) as store:
-        many = [entry(0, "a", "b", turn=f"t{number}") for number in range(3 * SWEEP_JOURNALS)]
+        a_write = SWEEP_JOURNALS + 1
+        many = [entry(0, "a", "b", turn=f"t{number}") for number in range(3 * a_write)]
         await write(store, *many)
         end = START + TTL
         await write(store, entry(0, "x", turn="later"), now=end)
-        assert rows(path, "journals") == 2 * SWEEP_JOURNALS + 1
-        await write(store, now=end)
-        await write(store, now=end)
+        assert rows(path, "journals") == 2 * a_write + 1
+        await write(store, entry(1, "y", turn="later"), now=end)
+        await write(store, entry(2, "z", turn="later"), now=end)
         assert rows(path, "journals") == 1
-        assert rows(path, "journal_chunks") == 1
+        assert rows(path, "journal_chunks") == 3
 
 
 async def test_chunks_that_are_repeated_take_no_room(path: Path) -> None:

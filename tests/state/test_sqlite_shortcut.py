@@ -1,22 +1,14 @@
 """Short jobs on the event loop: done wholly, or left to the thread; never a wait for anybody."""
 
-import asyncio
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
 
 from llm_mcp_hub.errors import SessionBusy
 from llm_mcp_hub.state import sqlite_shortcut
-from llm_mcp_hub.state.sqlite import SqliteStore
 from llm_mcp_hub.state.sqlite_file import connect, connect_shortcut
 from llm_mcp_hub.state.sqlite_shortcut import CHECKPOINT_WRITES, NotHere, SqliteShortcut
-from llm_mcp_hub.testing.store_promise import START, lease, stored
-
-# ruff: noqa: ASYNC240  # a look at small files, between the calls that are tested
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -81,7 +73,9 @@ def test_a_broken_database_closes_the_shortcut(shortcut) -> None:
         shortcut.run(count, writes=False)
 
 
-def test_a_slow_disk_gets_no_further_job_for_a_while(shortcut, monkeypatch) -> None:
+def test_a_slow_disk_gets_no_further_job_for_a_while_and_each_time_for_longer(
+    shortcut, monkeypatch
+) -> None:
     now = 100.0
     monkeypatch.setattr(sqlite_shortcut.time, "monotonic", lambda: now)
 
@@ -90,11 +84,18 @@ def test_a_slow_disk_gets_no_further_job_for_a_while(shortcut, monkeypatch) -> N
         now += sqlite_shortcut.SLOW_SECONDS * 2
         return "done"
 
-    assert shortcut.run(slow, writes=False) == "done"
-    with pytest.raises(NotHere):
-        shortcut.run(count, writes=False)
-    now += sqlite_shortcut.REST_SECONDS
-    assert shortcut.run(count, writes=False) == 0
+    rests = []
+    for _ in range(7):
+        assert shortcut.run(slow, writes=False) == "done"
+        with pytest.raises(NotHere):
+            shortcut.run(count, writes=False)
+        rests.append(round(shortcut._rest_until - now, 3))
+        now = shortcut._rest_until
+        assert shortcut.run(count, writes=False) == 0
+    assert rests == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    now += sqlite_shortcut.FORGET_SECONDS * 2
+    shortcut.run(slow, writes=False)
+    assert shortcut._rest_until - now == pytest.approx(sqlite_shortcut.REST_SECONDS)
 
 
 def test_a_checkpoint_is_due_after_so_many_writes_and_once(shortcut) -> None:
@@ -104,49 +105,3 @@ def test_a_checkpoint_is_due_after_so_many_writes_and_once(shortcut) -> None:
     shortcut.run(lambda _: None, writes=True)
     assert shortcut.checkpoint_due()
     assert not shortcut.checkpoint_due()
-
-
-async def test_a_call_that_comes_alone_needs_no_thread(path: Path) -> None:
-    store = SqliteStore(str(path))
-    await store.open()
-    call = store.begin("ann", "s1", lease("a"), START)
-    with pytest.raises(StopIteration):  # it never waits
-        call.send(None)
-    await store.aclose()
-
-
-async def test_calls_that_come_together_share_the_threads_transaction(path: Path) -> None:
-    store = SqliteStore(str(path))
-    await store.open()
-    begun = await asyncio.gather(
-        *(store.begin("ann", f"s{number}", lease("a"), START) for number in range(9))
-    )
-    assert begun == [None] * 9
-    await store.aclose()
-
-
-async def test_a_lock_of_another_program_is_waited_for_in_the_thread(path: Path) -> None:
-    store = SqliteStore(str(path))
-    await store.open()
-    other = connect(str(path))
-    other.execute("BEGIN IMMEDIATE")
-    call = asyncio.ensure_future(stored(store, "s1"))
-    await asyncio.to_thread(threading.Event)  # the loop is free meanwhile
-    assert not call.done()
-    other.execute("COMMIT")
-    other.close()
-    await call
-    assert await store.get("ann", "s1", START) is not None
-    await store.aclose()
-
-
-async def test_the_log_is_carried_over_and_stays_small(path: Path) -> None:
-    store = SqliteStore(str(path))
-    await store.open()
-    for number in range(CHECKPOINT_WRITES * 3):
-        await stored(store, f"s{number % 7}-{number}")
-        await asyncio.sleep(0)
-    await store.ping()
-    assert (path.parent / "hub.db-wal").stat().st_size < 24_000_000
-    assert path.stat().st_size > 100_000
-    await store.aclose()

@@ -2,7 +2,7 @@
 
 A call returns after its transaction is committed to the write-ahead log. Several processes may
 have the file open. What takes more than microseconds, and whatever has to wait, is done in a
-thread: `SqliteThread`.
+thread, `SqliteThread`; the rest on the event loop, `ShortJobs`.
 """
 
 import sqlite3
@@ -22,10 +22,13 @@ from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
 from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
+from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
 
 SWEEP_SECONDS = 60.0
 """How often expired sessions are looked for. They are invisible all the same."""
+JOURNALS_TOGETHER = 32
+"""Entries of journals in one short job: half a millisecond's work, if they are short."""
 
 _decode_token = msgspec.json.Decoder(AccessToken).decode
 
@@ -42,6 +45,7 @@ class SqliteStore:
             volatile=path == MEMORY,
             deadline=deadline,
         )
+        self._short = ShortJobs(self._thread)
         self._next_sweep = 0.0
 
     async def open(self) -> None:
@@ -60,7 +64,7 @@ class SqliteStore:
         self, principal: str, session_id: str, lease: Lease, now: float
     ) -> Session | None:
         """Take the lease on a session and read it."""
-        return await self._thread.run_short(
+        return await self._short.run(
             lambda db: sessions.begin(db, principal, session_id, lease, now), writes=True
         )
 
@@ -68,7 +72,7 @@ class SqliteStore:
         self, principal: str, digest: str, lease: Lease, now: float
     ) -> Session | None:
         """Find the session with the transcript, and lease it."""
-        return await self._thread.run_short(
+        return await self._short.run(
             lambda db: sessions.begin_by_digest(db, principal, digest, lease, now), writes=True
         )
 
@@ -89,7 +93,7 @@ class SqliteStore:
                 self._next_sweep = now + SWEEP_SECONDS
             return summary
 
-        return await self._thread.run_short(store, writes=True)
+        return await self._short.run(store, writes=True)
 
     async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
         """Prolong leases that are held."""
@@ -97,13 +101,13 @@ class SqliteStore:
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
         """Give a lease back."""
-        await self._thread.run_short(
+        await self._short.run(
             lambda db: sessions.release(db, principal, session_id, lease_id), writes=True
         )
 
     async def get(self, principal: str, session_id: str, now: float) -> Session | None:
         """A session with its messages."""
-        return await self._thread.run_short(
+        return await self._short.run(
             lambda db: sessions.get(db, principal, session_id, now), writes=False
         )
 
@@ -177,8 +181,12 @@ class SqliteStore:
         )
 
     async def write_journals(self, entries: Sequence[JournalEntry], ttl: float, now: float) -> None:
-        """Add to journals."""
-        await self._thread.run(lambda db: journals.write(db, entries, ttl, now), writes=True)
+        """Add to journals, a portion at a time: the turns that run meanwhile are not held up."""
+        for start in range(0, len(entries), JOURNALS_TOGETHER):
+            portion = entries[start : start + JOURNALS_TOGETHER]
+            await self._short.run(
+                partial(journals.write, entries=portion, ttl=ttl, now=now), writes=True
+            )
 
     async def read_journal(
         self, principal: str, turn_id: str, after: int, now: float, wanted_until: float = 0.0

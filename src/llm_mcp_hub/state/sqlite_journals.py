@@ -12,8 +12,8 @@ from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.state.journal_bytes import LONGEST, decode_end, decode_head, encode, joined
 
 SWEEP_JOURNALS = 8
-"""How many expired journals each write removes at most: more than can begin between two writes of
-a busy hub, and little enough that no turn waits for it."""
+"""Each write removes at most so many more expired journals than it has entries: always more than
+have begun, and so few that no turn waits for it."""
 
 _FIND = (
     "SELECT id, length, ended IS NOT NULL FROM journals "
@@ -91,7 +91,7 @@ def write(db: sqlite3.Connection, entries: Sequence[JournalEntry], ttl: float, n
     db.executemany(_UPDATE, updates)
     db.execute(
         "DELETE FROM journals WHERE id IN (SELECT id FROM journals WHERE expires_at <= ? LIMIT ?)",
-        (now, SWEEP_JOURNALS),
+        (now, len(entries) + SWEEP_JOURNALS),
     )
 
 

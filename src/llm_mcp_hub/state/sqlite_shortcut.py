@@ -1,8 +1,8 @@
 """Short jobs done where they are asked for: handing one to a thread costs more than the job does.
 
 Guarantees: a job is done here wholly, or not at all and then by the thread; the event loop waits
-for nobody's lock and for no `fsync`; a disk that makes one job slow gets no further ones for
-`REST_SECONDS`, so it holds the loop up once, not all the time.
+for nobody's lock and for no `fsync`; a disk that makes a job slow gets no further ones for a while,
+each time for longer, so it holds the loop up now and then, not all the time.
 """
 
 import sqlite3
@@ -14,7 +14,12 @@ T = TypeVar("T")
 
 SLOW_SECONDS = 0.02
 """A job that took longer than this has waited for the disk; they take some 50 microseconds."""
-REST_SECONDS = 30.0
+REST_SECONDS = 1.0
+"""For so long the thread does everything after a slow job: a second only, for it may have been the
+processor that was busy. Each further slow job doubles it."""
+REST_MOST_SECONDS = 30.0
+FORGET_SECONDS = 60.0
+"""So long after a slow job the next one counts as the first again."""
 CHECKPOINT_WRITES = 250
 """So many transactions are about as many pages of write-ahead log as SQLite's own default."""
 
@@ -34,6 +39,7 @@ class SqliteShortcut:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._rest_until = 0.0
+        self._rest_seconds = REST_SECONDS
         self._writes = 0
 
     @property
@@ -68,7 +74,7 @@ class SqliteShortcut:
             self._writes += 1
         ended = time.monotonic()
         if ended - started > SLOW_SECONDS:
-            self._rest_until = ended + REST_SECONDS
+            self._rest(ended)
         return value
 
     def checkpoint_due(self) -> bool:
@@ -83,6 +89,12 @@ class SqliteShortcut:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _rest(self, now: float) -> None:
+        if now - self._rest_until > FORGET_SECONDS:
+            self._rest_seconds = REST_SECONDS
+        self._rest_until = now + self._rest_seconds
+        self._rest_seconds = min(2 * self._rest_seconds, REST_MOST_SECONDS)
 
     def _undo(self, db: sqlite3.Connection) -> bool:
         try:

@@ -3,9 +3,6 @@
 Jobs run in the order they were given, each wholly or not at all: a batch is one transaction, and
 a job that fails is undone alone. A caller hears of success only after the commit. No caller waits
 longer than `OPERATION_SECONDS`; one that stopped waiting before its job began is passed over.
-
-A short job that comes alone is done at once on a second connection, `SqliteShortcut`; never while
-another short job waits for the thread, so these, too, are done in the order they were given.
 """
 
 import asyncio
@@ -18,7 +15,7 @@ from typing import Any, TypeVar
 
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.state.sqlite_file import unavailable
-from llm_mcp_hub.state.sqlite_shortcut import NotHere, SqliteShortcut
+from llm_mcp_hub.state.sqlite_shortcut import SqliteShortcut
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -32,6 +29,9 @@ ORPHAN_CHECK_SECONDS = 5.0
 Python waits for every thread before it exits."""
 MAX_BATCH = 256
 """Bounds how long the first job of a batch waits for the commit."""
+MAX_LOG_PAGES = 2000
+"""So long a write-ahead log (8 MB) is begun anew. That holds all writers up for a moment, where
+nobody pauses by himself: the log that is written to without end is never carried over wholly."""
 
 _CLOSED = "The state store is closed; the hub is stopping"
 
@@ -74,8 +74,6 @@ class SqliteThread:
         self._connect = connect
         self._connect_shortcut = connect_shortcut
         self._shortcut: SqliteShortcut | None = None
-        self._short_waiting = 0
-        self._others_now = False
         self._volatile = volatile
         self._deadline = deadline
         self._queue: queue.SimpleQueue[_Job | _Checkpoint | None] = queue.SimpleQueue()
@@ -85,22 +83,14 @@ class SqliteThread:
         self._checkpoint_due = False
         self._ended: asyncio.Future[None] | None = None
 
-    async def run_short(self, work: Work[T], *, writes: bool) -> T:
-        """As `run`, for a job that takes microseconds and may be begun a second time."""
-        if self._is_alone() and (shortcut := self._shortcut) is not None:
-            try:
-                value = shortcut.run(work, writes=writes)
-            except NotHere:
-                pass
-            else:
-                if shortcut.checkpoint_due():
-                    self._queue.put(_CHECKPOINT)
-                return value
-        self._short_waiting += 1
-        try:
-            return await self.run(work, writes=writes)
-        finally:
-            self._short_waiting -= 1
+    @property
+    def shortcut(self) -> SqliteShortcut | None:
+        """The second connection, once the database has been opened."""
+        return None if self._closed else self._shortcut
+
+    def checkpoint(self) -> None:
+        """Have the write-ahead log carried over into the database file, some time soon."""
+        self._queue.put(_CHECKPOINT)
 
     async def run(self, work: Work[T], *, writes: bool) -> T:
         """The result of the job, once it is committed.
@@ -135,20 +125,6 @@ class SqliteThread:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended, CLOSE_SECONDS)
             thread.join()
-
-    def _is_alone(self) -> bool:
-        """Whether no other short job waits, and none was asked for in this turn of the loop.
-
-        Of several that come together, a transaction each costs more than the thread's one for all.
-        """
-        if self._short_waiting or self._others_now or self._closed:
-            return False
-        self._others_now = True
-        asyncio.get_running_loop().call_soon(self._no_others)
-        return True
-
-    def _no_others(self) -> None:
-        self._others_now = False
 
     def _expire(self, future: asyncio.Future[Any]) -> None:
         if not future.done():
@@ -251,7 +227,10 @@ class SqliteThread:
         if self._connection is not None:
             # What can't be carried over now is carried over with the next one.
             with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                passive = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                _, pages, _ = passive.fetchone()
+                if pages > MAX_LOG_PAGES:
+                    self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     def _recover(self) -> None:
         if self._volatile:
