@@ -23,6 +23,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from llm_mcp_hub.errors import StateUnavailable
+from llm_mcp_hub.state.redis_together import Together
 from llm_mcp_hub.state.redis_url import RedisAddress
 from llm_mcp_hub.within import within
 
@@ -34,6 +35,8 @@ CLOSE_SECONDS = 2.0
 """Closing sends nothing; it only waits for the sockets."""
 MAX_CONNECTIONS = 32
 """Further calls wait for one of these to be free, within their deadline."""
+MAX_SHARED = 2
+"""What has more commands shares its round trip with no other call: it would have that wait."""
 
 Value = str | bytes | int | float
 Command = tuple[Value, ...]
@@ -79,6 +82,7 @@ class RedisClient:
     def __init__(self, address: RedisAddress, *, deadline: float = OPERATION_SECONDS) -> None:
         self._address = address
         self._deadline = deadline
+        self._together = Together(self._run)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._client: Redis | None = None
         self._sentinel: Sentinel | None = None
@@ -92,20 +96,18 @@ class RedisClient:
     async def pipeline(self, *commands: Command | ScriptCall) -> list[Any]:
         """Run commands and scripts in order, in one round trip; each is a step of its own.
 
+        A short one may share its round trip with others.
+
         Raises:
             StateUnavailable: Redis can't be reached, refuses, or does not answer in time.
         """
-        if self._closed:
-            raise StateUnavailable("The state store is closed; the hub is stopping")
-        try:
-            with within(self._deadline):
-                async with self._slots:
-                    return await self._send(commands)
-        except (exceptions.RedisError, OSError) as error:
-            if isinstance(error, exceptions.ReadOnlyError) and self._client is not None:
-                # What was the primary is a replica now; only a new connection finds the new one.
-                await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise unavailable(error) from None
+        send = self._run if len(commands) > MAX_SHARED else self._together.call
+        results = await send(commands)
+        # Only now, so that one command that fails keeps no other from being run.
+        for result in results:
+            if isinstance(result, Exception):
+                raise unavailable(result)
+        return results
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -119,17 +121,34 @@ class RedisClient:
                     await one.connection_pool.disconnect()
             except (exceptions.RedisError, OSError):
                 continue
+        await self._together.aclose()
+
+    async def _run(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
+        """A result, or an exception, for each, within the deadline."""
+        if self._closed:
+            raise StateUnavailable("The state store is closed; the hub is stopping")
+        try:
+            with within(self._deadline):
+                async with self._slots:
+                    results = await self._send(commands)
+        except (exceptions.RedisError, OSError) as error:
+            raise unavailable(error) from None
+        if any(isinstance(result, exceptions.ReadOnlyError) for result in results) and self._client:
+            # What was the primary is a replica now; only a new connection finds the new one.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+        return results
 
     async def _send(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
         if self._client is None:
             self._client, self._sentinel = _connect(self._address)
         execute: Callable[..., Awaitable[Any]] = self._client.execute_command
         sent = [each.known if isinstance(each, ScriptCall) else each for each in commands]
+        results: list[Any]
         if len(sent) == 1:
             try:
-                return [await execute(*sent[0])]
-            except exceptions.NoScriptError as error:
-                results: list[Any] = [error]
+                results = [await execute(*sent[0])]
+            except exceptions.ResponseError as error:
+                results = [error]
         else:
             pipeline = self._client.pipeline(transaction=False)
             for command in sent:
@@ -143,10 +162,6 @@ class RedisClient:
                     results[index] = await execute(*each.whole())
                 except exceptions.ResponseError as error:
                     results[index] = error
-        # Only now, so that one command that fails keeps no other from being run.
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
         return results
 
 
