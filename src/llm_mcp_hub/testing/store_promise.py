@@ -1,10 +1,7 @@
-"""What the checks of a store are made of: numbered promises, and small sessions to try them on."""
+"""What the checks of a store are made of: promises about one, and small sessions to try them on."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
-
-from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import Usage
@@ -15,69 +12,24 @@ from llm_mcp_hub.domain.session import (
     StoredMessage,
 )
 from llm_mcp_hub.domain.transcript import extend
-from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.state.base import Lease, Store
+from llm_mcp_hub.testing.promise import (
+    BrokenPromiseError,
+    PromiseList,
+    equal,
+    present,
+    refused,
+)
+
+__all__ = ["BrokenPromiseError", "equal", "present", "refused"]
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
-Check = Callable[[Store], Awaitable[None]]
-T = TypeVar("T")
+Promises = PromiseList[Store]
 
 START = 1_700_000_000.125
 """The `now` at which every check begins. Time passes only where a check says so."""
 TTL = 3600.0
 LEASE_SECONDS = 30.0
-
-
-class BrokenPromiseError(AssertionError):
-    """A store does not do what `state.base` promises; the message says which promise and how."""
-
-
-class Promise(Struct, frozen=True):
-    """A sentence about stores, and the check that it is true of one."""
-
-    text: str
-    check: Check
-
-
-class Promises:
-    """A list of promises, filled by decorating their checks."""
-
-    def __init__(self) -> None:
-        self.all: list[Promise] = []
-
-    def __call__(self, text: str) -> Callable[[Check], Check]:
-        """Register a check under the sentence it checks."""
-
-        def register(check: Check) -> Check:
-            self.all.append(Promise(text, check))
-            return check
-
-        return register
-
-
-def equal(actual: object, expected: object, what: str) -> None:
-    """Compare, and say what was compared if it differs."""
-    if actual != expected:
-        raise BrokenPromiseError(f"{what}: expected {expected!r}, got {actual!r}")
-
-
-async def refused(call: Awaitable[object], error: type[HubError], what: str) -> None:
-    """Await a call that must raise the error."""
-    try:
-        result = await call
-    except error as refusal:
-        equal(refusal.message[:1].islower(), False, f"{what}: the message begins in lower case")
-        return
-    except HubError as other:
-        raise BrokenPromiseError(f"{what}: expected {error.__name__}, got {other!r}") from other
-    raise BrokenPromiseError(f"{what}: expected {error.__name__}, got the result {result!r}")
-
-
-def present(value: T | None, what: str) -> T:
-    """The value, which must not be None."""
-    if value is None:
-        raise BrokenPromiseError(f"{what}: got None")
-    return value
 
 
 def lease(name: str) -> Lease:

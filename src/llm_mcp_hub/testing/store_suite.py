@@ -21,6 +21,7 @@ time. The test is an ordinary function: the suite brings its own event loops.
 
 import asyncio
 
+from llm_mcp_hub.state.base import Store
 from llm_mcp_hub.testing import (
     store_journals,
     store_keys,
@@ -28,9 +29,10 @@ from llm_mcp_hub.testing import (
     store_listing,
     store_sessions,
 )
-from llm_mcp_hub.testing.store_promise import BrokenPromiseError, OpenStore, Promise
+from llm_mcp_hub.testing.promise import Promise, broken
+from llm_mcp_hub.testing.store_promise import OpenStore
 
-STORE_PROMISES: tuple[Promise, ...] = (
+STORE_PROMISES: tuple[Promise[Store], ...] = (
     *store_sessions.promise.all,
     *store_leases.promise.all,
     *store_journals.promise.all,
@@ -58,9 +60,7 @@ def check_promise(number: int, open_store: OpenStore) -> None:
     try:
         asyncio.run(check())
     except Exception as error:
-        raise BrokenPromiseError(
-            f"promise {number} is broken: {promise.text}\n{type(error).__name__}: {error}"
-        ) from error
+        raise broken(number, promise, error) from error
 
 
 def check_store(open_store: OpenStore, *, histories: int = HISTORIES) -> None:
