@@ -23,7 +23,7 @@ from llm_mcp_hub.testing.promise import BrokenPromiseError, PromiseList, present
 
 T = TypeVar("T")
 
-CLOSE_SECONDS = 15.0
+CLOSE_SECONDS = 30.0
 """What is bounded is expected to end within this time, also on a busy machine."""
 
 
@@ -176,7 +176,7 @@ async def begun(stream: ChunkStream) -> AsyncIterator[Sequence[Chunk]]:
     """Read the first batch of a slow answer; the iterator to read on with."""
     batches = aiter(stream)
     try:
-        await anext(batches)
+        await within(anext(batches), "the beginning of the slow answer")
     except (StopAsyncIteration, HubError) as error:
         raise BrokenPromiseError("the slow answer ended before it began") from error
     return batches

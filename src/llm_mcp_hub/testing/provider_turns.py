@@ -77,11 +77,8 @@ async def _texts(trial: Trial) -> None:
     provider = await trial.started()
     for text in TEXTS:
         (word,) = new_words(1)
-        said = (await trial.answer(provider, trial.say(f"{word} {text}"))).text
-        require(text.strip() in said, f"{text!r} became {said!r}")
-        (word,) = new_words(1)
         said = (await trial.answer(provider, trial.say(text, word))).text
-        require(word in said and text in said, f"{text!r} at the beginning became {said!r}")
+        require(f"{text} {word}" in said, f"{text!r} became {said!r}")
     (word,) = new_words(1)
     long = "x" * LONG
     said = (await trial.answer(provider, trial.say(f"{long}{word}"))).text

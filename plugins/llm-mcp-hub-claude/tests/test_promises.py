@@ -1,0 +1,70 @@
+"""The provider keeps every promise of the contract kit, with the fake tool and the real one."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from llm_mcp_hub.testing import Abilities, check_provider
+from llm_mcp_hub.testing.provider_suite import PROVIDER_PROMISES
+from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub_claude.provider import ClaudeProvider
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply, Request
+
+pytestmark = pytest.mark.anyio
+
+WAIT, FAIL = "please wait", "please fail"
+
+
+def abilities(api: FakeMessagesApi, token: str) -> Abilities:
+    return Abilities(
+        model="haiku",
+        echoes=True,
+        remembers=True,
+        system=True,
+        usage=True,
+        max_tokens=True,
+        slow=WAIT,
+        fails=FAIL,
+        at_once=3,
+        secrets=(token,),
+        generating=lambda: sum(request.state == "open" for request in api.requests),
+        asked=lambda: len(api.requests),
+    )
+
+
+def tell(request: Request) -> Reply:
+    """Answer with all that the request tells, the words of its system prompt first."""
+    if FAIL in request.last_user_text:
+        return Reply(status=413)
+    words = re.findall(r"\bw[0-9a-f]{10}\b", request.system)
+    said = [
+        block["text"]
+        for role, blocks in request.turns
+        for block in blocks
+        if role != "system" and block["type"] == "text"
+    ]
+    text = "\n".join([*words, *said])
+    if WAIT in request.last_user_text:
+        return Reply(text=text, hold_after=1)
+    if request.body["max_tokens"] == 1:
+        return Reply(text=text.split()[0], stop_reason="max_tokens")
+    return Reply(text=text)
+
+
+@pytest.mark.parametrize(
+    "number",
+    range(1, len(PROVIDER_PROMISES) + 1),
+    ids=lambda number: f"{number} {PROVIDER_PROMISES[number - 1]}",
+)
+async def test_the_provider_keeps_the_promise(
+    number: int,
+    make_provider: Callable[..., ClaudeProvider],
+    executable: str,
+    api: FakeMessagesApi,
+) -> None:
+    api.default = tell
+    pool = PoolLimits(min_spare=1, max_workers=3)
+    await check_provider(
+        lambda: make_provider(executable, pool=pool), abilities(api, "sk-ant-oat01-test"), number
+    )
