@@ -39,7 +39,7 @@ from llm_mcp_hub.providers.dialect import Event, Pong
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.provider import ClaudeProvider
-from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply, ToolCall
 from llm_mcp_hub_claude.testing.turns import Outcome, message, run_turn, turn_request
 
 pytestmark = pytest.mark.anyio
@@ -351,7 +351,10 @@ async def test_an_answer_that_was_cut_short_ends_there(
 async def test_a_call_of_a_tool_that_does_not_exist_does_not_break_the_turn(
     provider: ClaudeProvider, api: FakeMessagesApi
 ) -> None:
-    api.script(Reply(text="Let me look. ", tool="Bash"), Reply(text="I can't."))
+    api.script(
+        Reply(text="Let me look. ", calls=(ToolCall("Bash", {"command": "true"}),)),
+        Reply(text="I can't."),
+    )
     outcome = await run_turn(provider, turn_request("hello"))
     assert outcome.completion.text == "Let me look. I can't."
     assert outcome.completion.finish_reason is FinishReason.STOP

@@ -19,13 +19,14 @@ from llm_mcp_hub_claude.testing.scripted import (
     OUTPUT_TOKENS,
     Reply,
     Request,
+    ToolCall,
     message,
     pieces,
     thinking,
     tool_use,
 )
 
-__all__ = ["FakeMessagesApi", "Reply", "Request"]
+__all__ = ["FakeMessagesApi", "Reply", "Request", "ToolCall"]
 
 START_SECONDS = 10.0
 WAIT_SECONDS = 30.0
@@ -205,7 +206,7 @@ class FakeMessagesApi:
                 await event(kind, index=index, **fields)
             index += 1
         text = reply.text if reply.text is not None else f"echo: {request.last_user_text}"
-        if reply.tool is None or reply.text:
+        if not reply.calls or reply.text:
             await event(
                 "content_block_start", index=index, content_block={"type": "text", "text": ""}
             )
@@ -232,10 +233,11 @@ class FakeMessagesApi:
                     self._changed.notify_all()
             await event("content_block_stop", index=index)
             index += 1
-        if reply.tool is not None:
-            for kind, fields in tool_use(reply.tool):
+        for call in reply.calls:
+            for kind, fields in tool_use(call, index):
                 await event(kind, index=index, **fields)
-        stop = "tool_use" if reply.tool is not None else reply.stop_reason
+            index += 1
+        stop = "tool_use" if reply.calls else reply.stop_reason
         await event(
             "message_delta",
             delta={"stop_reason": stop, "stop_sequence": None},

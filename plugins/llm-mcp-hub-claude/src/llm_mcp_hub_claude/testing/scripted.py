@@ -21,6 +21,13 @@ INPUT_TOKENS, CACHE_CREATION_TOKENS, CACHE_READ_TOKENS, OUTPUT_TOKENS = 11, 7, 3
 """The usage that every answer reports."""
 
 
+class ToolCall(Struct, frozen=True):
+    """A call of a tool that the model makes; `arguments` are those it writes."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+
 class Reply(Struct, frozen=True):
     """How one request is answered.
 
@@ -32,7 +39,7 @@ class Reply(Struct, frozen=True):
         error: The message of an error body.
         headers: Further response headers.
         stop_reason: In `message_delta`.
-        tool: Name of a tool that the model wants to call instead of answering.
+        calls: Tools that the model wants to call, after its text or instead of answering.
         hold_after: After so many text deltas wait for `FakeMessagesApi.release`.
         then: What happens at that point: go on, drop the connection, or send an `overloaded`
             error event. Without `hold_after` it happens in the middle.
@@ -47,7 +54,7 @@ class Reply(Struct, frozen=True):
     error: str = "scripted"
     headers: dict[str, str] = {}
     stop_reason: str = "end_turn"
-    tool: str | None = None
+    calls: tuple[ToolCall, ...] = ()
     hold_after: int | None = None
     then: Literal["go on", "cut", "error event"] = "go on"
     hang: bool = False
@@ -131,10 +138,11 @@ def thinking(text: str) -> list[tuple[str, dict[str, object]]]:
     ]
 
 
-def tool_use(name: str) -> list[tuple[str, dict[str, object]]]:
-    """The events of a call of a tool."""
-    start = {"type": "tool_use", "id": f"toolu_fake_{name}", "name": name, "input": {}}
-    arguments = json.dumps({"command": "true"})
+def tool_use(call: ToolCall, index: int) -> list[tuple[str, dict[str, object]]]:
+    """The events of a call of a tool, the content block of that index."""
+    name = f"toolu_fake_{index}_{call.name}"
+    start = {"type": "tool_use", "id": name, "name": call.name, "input": {}}
+    arguments = json.dumps(call.arguments)
     return [
         ("content_block_start", {"content_block": start}),
         (
