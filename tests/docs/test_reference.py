@@ -1,6 +1,5 @@
-"""The reference pages say what the code does: every error, setting, route, field and hook."""
+"""The reference pages say what the code does: every error, setting, route and field."""
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,6 @@ import httpx
 import msgspec
 import pytest
 
-from llm_mcp_hub import hookspecs
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
 from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest, ChatMessage
@@ -184,20 +182,6 @@ def test_every_status_of_a_login_is_explained(read):
         if line.startswith("| `") and "State" not in line
     ]
     assert set(rows) == {(shown.value, state.value) for state, shown in TOKEN_HEALTH.items()}
-
-
-def test_every_hook_is_listed_with_its_signature(read):
-    page = read("docs/plugins/index.md")
-    hooks = [
-        getattr(hookspecs, name)
-        for name in dir(hookspecs)
-        if hasattr(getattr(hookspecs, name), f"{hookspecs.PROJECT}_spec")
-    ]
-    listed = page.section("## Hooks")
-    for hook in hooks:
-        signature = str(inspect.signature(hook)).replace("'", "")
-        assert f"def {hook.__name__}{signature}\n" in page.section(f"### {hook.__name__}")
-    assert listed.count("\n### ") == len(hooks)
 
 
 def test_every_scope_is_explained(read):

@@ -13,6 +13,8 @@ Promises of a provider:
 5. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
    tell no secret.
 6. `aclose` leaves no process, task or file behind.
+
+`llm_mcp_hub.testing.check_provider` holds every provider to this, in finer promises of its own.
 """
 
 import asyncio

@@ -20,9 +20,9 @@ the suite starts it and closes it. In pytest each promise can be a test of its o
 import asyncio
 
 from llm_mcp_hub.testing import (
-    provider_conversations,
     provider_endings,
     provider_surface,
+    provider_talks,
     provider_turns,
 )
 from llm_mcp_hub.testing.promise import Promise, broken
@@ -31,7 +31,7 @@ from llm_mcp_hub.testing.provider_trial import Abilities, MakeProvider, Trial
 PROVIDER_PROMISES: tuple[Promise[Trial], ...] = (
     *provider_surface.promise.all,
     *provider_turns.promise.all,
-    *provider_conversations.promise.all,
+    *provider_talks.promise.all,
     *provider_endings.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place, from 1."""
