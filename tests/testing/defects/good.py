@@ -1,0 +1,184 @@
+"""A provider that keeps every promise, and ways to spoil one: what the defects are made of."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any, ClassVar
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.chat import Message, TextPart, TurnRequest
+from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, Usage
+from llm_mcp_hub.domain.status import (
+    CredentialState,
+    CredentialStatus,
+)
+from llm_mcp_hub.errors import ProviderOverloaded
+from llm_mcp_hub.providers.base import ChunkStream, ProviderContext
+from llm_mcp_hub.providers.plain import PlainProvider
+from llm_mcp_hub.testing import (
+    Abilities,
+)
+
+SECRET = "tok-5d1c7e"
+
+
+class Good(PlainProvider):
+    """A back end and its provider in one: tells all that it was told, a word at a time.
+
+    It keeps live conversations by what they hold, as a provider with workers does.
+    """
+
+    breaks: ClassVar[str] = ""
+    model_names = ("all", "other")
+    asked = 0
+    generating = 0
+
+    def __init__(self, context: ProviderContext) -> None:
+        super().__init__(context)
+        self.live: dict[object, list[str]] = {}
+        self.verified_at: float | None = None
+
+    def key(self, request: TurnRequest, digest: str) -> object:
+        return request.principal, request.system, digest
+
+    def history(self, request: TurnRequest) -> list[str]:
+        return [message.text for message in request.messages[: request.prior]]
+
+    def heard(self, request: TurnRequest) -> list[str]:
+        return [message.text for message in request.messages[request.prior :]]
+
+    def words(self, request: TurnRequest, told: Sequence[str]) -> list[str]:
+        return re.findall(r"\s*\S+|\s+", "\n".join([request.system, *told]))
+
+    def usage(self, request: TurnRequest, said: int) -> Usage:
+        return Usage(9, 0, said)
+
+    async def answer(self, request: TurnRequest) -> AsyncGenerator[str | Chunk, None]:
+        Good.asked += 1
+        Good.generating += 1
+        try:
+            if "fail" in request.messages[-1].text:
+                raise ProviderOverloaded("It is too much. Try again later.")
+            told = self.live.pop(self.key(request, request.prior_digest), None)
+            told = self.history(request) if told is None else told
+            told += self.heard(request)
+            words = self.words(request, told)
+            answer = ""
+            for word in words[: request.options.max_tokens]:
+                yield word
+                answer += word
+                await asyncio.sleep(0)
+            if "wait" in request.messages[-1].text:
+                await asyncio.Event().wait()
+            self.verified_at = time.time()
+            cut = answer != "".join(words)
+            if not cut:
+                digest = transcript.extend(
+                    request.digest, Message("assistant", (TextPart(answer),))
+                )
+                self.live[self.key(request, digest)] = [*told, answer]
+            reason = FinishReason.LENGTH if cut else FinishReason.STOP
+            yield FinishChunk(reason, self.usage(request, len(answer.split())))
+        finally:
+            Good.generating -= 1
+
+    def credential_status(self) -> CredentialStatus | None:
+        return CredentialStatus(CredentialState.READY, "oauth_token", verified_at=self.verified_at)
+
+
+ABILITIES = Abilities(
+    echoes=True,
+    remembers=True,
+    system=True,
+    usage=True,
+    max_tokens=True,
+    slow="wait",
+    fails="fail",
+    at_once=3,
+    secrets=(SECRET,),
+    generating=lambda: Good.generating,
+    asked=lambda: Good.asked,
+)
+
+
+class AltersBatches(Good):
+    """Alters the batches of its streams."""
+
+    def altered(self, batches: AsyncIterator[Sequence[Chunk]]) -> AsyncIterator[Sequence[Chunk]]:
+        raise NotImplementedError
+
+    async def open_turn(self, request: TurnRequest) -> ChunkStream:
+        return Altered(await super().open_turn(request), self.altered)
+
+
+class Wrapped:
+    """A stream around another."""
+
+    def __init__(self, stream: ChunkStream) -> None:
+        self.stream = stream
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        return aiter(self.stream)
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+class Altered(Wrapped):
+    """A stream whose batches are altered."""
+
+    def __init__(self, stream: ChunkStream, altered: Any) -> None:
+        super().__init__(stream)
+        self.altered = altered
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        return self.altered(aiter(self.stream))  # type: ignore[no-any-return]
+
+
+class HasSlots(Good):
+    """As many turns at a time as there are slots."""
+
+    slots = 3
+
+    def __init__(self, context: ProviderContext) -> None:
+        super().__init__(context)
+        self.free = asyncio.Semaphore(self.slots)
+
+    def gives_back(self, finished: bool, failed: bool) -> bool:
+        return True
+
+    async def answer(self, request: TurnRequest) -> AsyncGenerator[str | Chunk, None]:
+        await self.free.acquire()
+        finished = failed = False
+        try:
+            async for piece in super().answer(request):
+                finished = isinstance(piece, FinishChunk)
+                yield piece
+        except ProviderOverloaded:
+            failed = True
+            raise
+        finally:
+            if self.gives_back(finished, failed):
+                self.free.release()
+
+
+class ClosesOtherwise(Good):
+    """Its streams are closed by a method of this class."""
+
+    async def open_turn(self, request: TurnRequest) -> ChunkStream:
+        return ClosedOtherwise(await super().open_turn(request), self.closing)
+
+    async def closing(self, stream: ChunkStream) -> None:
+        raise NotImplementedError
+
+
+class ClosedOtherwise(Wrapped):
+    """A stream that is closed by a function."""
+
+    def __init__(self, stream: ChunkStream, closing: Any) -> None:
+        super().__init__(stream)
+        self.closing = closing
+
+    async def aclose(self) -> None:
+        await self.closing(self.stream)
