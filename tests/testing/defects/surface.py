@@ -1,7 +1,6 @@
 """Providers that tell the wrong thing of themselves; `breaks` has words of the promise."""
 
 import asyncio
-import os
 import socket
 import subprocess
 import time
@@ -24,6 +23,7 @@ from llm_mcp_hub.domain.status import (
     WorkerFigures,
 )
 from llm_mcp_hub.errors import ProviderOverloaded
+from llm_mcp_hub.providers.base import ProviderContext
 
 
 class RaisesBeforeTheStart(Good):
@@ -89,12 +89,13 @@ class WritesDownWhenItWasAsked(Good):
 class ReadsMuchForItsWorkers(Good):
     breaks = "do nothing but read"
 
+    def __init__(self, context: ProviderContext) -> None:
+        super().__init__(context)
+        self.log = context.data_dir / "log"
+        self.log.write_bytes(bytes(1 << 20))
+
     def workers(self) -> Sequence[WorkerFigures]:
-        file = self.context.data_dir / "log"
-        if not file.exists():
-            os.close(os.open(file, os.O_CREAT | os.O_WRONLY))
-            os.truncate(file, 1 << 20)
-        file.read_bytes()
+        self.log.read_bytes()
         return ()
 
 
