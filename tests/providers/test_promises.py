@@ -19,7 +19,9 @@ from llm_mcp_hub.workers.limits import PoolLimits
 
 pytestmark = pytest.mark.anyio
 
-ECHO = Abilities(echoes=True, usage=True, max_tokens=True, slow="word " * 20_000, at_once=3)
+ECHO = Abilities(
+    echoes=True, usage=True, max_tokens=True, slow="word " * 20_000, at_once=3, own_workers=True
+)
 
 
 def make_echo() -> EchoProvider:

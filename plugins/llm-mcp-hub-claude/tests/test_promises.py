@@ -27,6 +27,7 @@ def abilities(api: FakeMessagesApi, token: str) -> Abilities:
         slow=WAIT,
         fails=FAIL,
         at_once=3,
+        own_workers=True,
         secrets=(token,),
         generating=lambda: sum(request.state == "open" for request in api.requests),
         asked=lambda: len(api.requests),

@@ -78,7 +78,6 @@ async def _branches(trial: Trial) -> None:
             answer = await trial.answer(provider, *said, trial.say(word), principal=principal)
             has_words(answer.text, [word], "the answer of a branch")
             has_none(answer.text, others, "the answer of a branch")
-            _worker_of_one(provider)
 
 
 @promise("conversations at the same time never meet, of one principal or of several", "echoes")
@@ -96,7 +95,20 @@ async def _at_once(trial: Trial) -> None:
         for number, answer in enumerate(said[1::2]):
             has_words(answer, [own[number]], "an answer among others")
             has_none(answer, others, "an answer among others")
-    _worker_of_one(provider)
+
+
+@promise("a worker serves one principal, for as long as it lives", "own_workers")
+async def _own_workers(trial: Trial) -> None:
+    provider = await trial.started()
+    owners: dict[int, str] = {}
+    for principal in ("ann", "bob", "ann", "eve"):
+        request = trial.request(trial.say(*new_words(1)), principal=principal)
+        async with opened(provider, request) as stream:
+            async for _ in stream:
+                _note_owners(provider, owners)
+        _note_owners(provider, owners)
+    shown = set(owners.values())
+    require(shown == {"ann", "bob", "eve"}, f"the workers name {sorted(shown)} as their principals")
 
 
 @promise("as many turns run at the same time as `at_once` says", "slow")
@@ -177,9 +189,9 @@ async def talk(
     return said
 
 
-def _worker_of_one(provider: Provider) -> None:
-    owners: dict[int, str] = {}
+def _note_owners(provider: Provider, owners: dict[int, str]) -> None:
     for worker in provider.workers():
         if worker.pid is not None and worker.principal is not None:
             owner = owners.setdefault(worker.pid, worker.principal)
-            require(owner == worker.principal, f"worker {worker.pid} serves two principals")
+            same = owner == worker.principal
+            require(same, f"worker {worker.pid} was {owner}'s and is {worker.principal}'s")

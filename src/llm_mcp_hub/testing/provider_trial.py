@@ -44,6 +44,7 @@ class Abilities(Struct, frozen=True, kw_only=True):
         slow: A text whose answer begins and then goes on for minutes; empty if there is none.
         fails: A text whose answer fails; empty if there is none.
         at_once: So many turns it carries at the same time.
+        own_workers: Each conversation has a worker of its own, and `workers` shows it.
         secrets: Texts that no status and no error may show, such as the login's token.
         generating: Tells how many answers the back end is making right now.
         asked: Tells how many answers the back end has been asked for so far.
@@ -59,6 +60,7 @@ class Abilities(Struct, frozen=True, kw_only=True):
     slow: str = ""
     fails: str = ""
     at_once: int = 2
+    own_workers: bool = False
     secrets: tuple[str, ...] = ()
     generating: Callable[[], int] | None = None
     asked: Callable[[], int] | None = None

@@ -12,6 +12,8 @@ from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, Usage
 from llm_mcp_hub.domain.status import (
     CredentialState,
     CredentialStatus,
+    WorkerFigures,
+    WorkerState,
 )
 from llm_mcp_hub.errors import ProviderOverloaded
 from llm_mcp_hub.providers.base import ChunkStream, ProviderContext
@@ -38,6 +40,16 @@ class Good(PlainProvider):
         super().__init__(context)
         self.live: dict[object, list[str]] = {}
         self.verified_at: float | None = None
+        self.principals: list[str] = []
+
+    def pid_of(self, principal: str) -> int:
+        return 1 + self.principals.index(principal)
+
+    def workers(self) -> Sequence[WorkerFigures]:
+        return [
+            WorkerFigures(self.pid_of(name), WorkerState.PARKED, 1.0, 1.0, 1, None, None, name)
+            for name in self.principals[-1:]
+        ]
 
     def key(self, request: TurnRequest, digest: str) -> object:
         return request.principal, request.system, digest
@@ -56,6 +68,8 @@ class Good(PlainProvider):
 
     async def answer(self, request: TurnRequest) -> AsyncGenerator[str | Chunk, None]:
         Good.asked += 1
+        if request.principal not in self.principals:
+            self.principals.append(request.principal)
         Good.generating += 1
         try:
             if "fail" in request.messages[-1].text:
@@ -96,6 +110,7 @@ ABILITIES = Abilities(
     slow="wait",
     fails="fail",
     at_once=3,
+    own_workers=True,
     secrets=(SECRET,),
     generating=lambda: Good.generating,
     asked=lambda: Good.asked,

@@ -1,7 +1,6 @@
 """Providers that break a promise about conversations; `breaks` has words of its text."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -14,7 +13,6 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, Usage
 from llm_mcp_hub.domain.status import (
     WorkerFigures,
-    WorkerState,
 )
 
 
@@ -58,12 +56,18 @@ class KnowsConversationsByTheirFirstMessage(Good):
             yield word
 
 
-class ServesTwoPrincipalsWithOneWorker(Good):
-    breaks = "one history can go on in several ways"
+class ServesAllPrincipalsWithOneWorker(Good):
+    breaks = "a worker serves one principal"
+
+    def pid_of(self, principal: str) -> int:
+        return 1
+
+
+class ShowsNoWorkers(Good):
+    breaks = "a worker serves one principal"
 
     def workers(self) -> Sequence[WorkerFigures]:
-        one = WorkerFigures(os.getpid(), WorkerState.CLAIMED, 1.0, 1.0, 1, None, None, "ann")
-        return one, msgspec.structs.replace(one, principal="bob")
+        return ()
 
 
 class HasOneBufferForAll(Good):
