@@ -9,6 +9,9 @@ script may touch all of it. The tag is a digest: principals are free text, keys 
     {prefix:<tag>}:digest:<digest> zset      sessions with that transcript, by `updated_at`
     {prefix:<tag>}:index           zset      all sessions, by `updated_at`
     {prefix:<tag>}:ends            zset      all sessions, by `expires_at`
+    {prefix:<tag>}:by-created      zset      all sessions, by `created_at`
+    {prefix:<tag>}:by-messages     zset      all sessions, by the number of their messages
+    {prefix:<tag>}:by-tokens       zset      all sessions, by the number of their tokens
     {prefix:<tag>}:journal:<turn>  hash      the journal of a turn without its chunks
     {prefix:<tag>}:chunks:<turn>   stream    its chunks, each entry under the number of its last
     {prefix:<tag>}:key:<key>       string    the turn that has an idempotency key
@@ -21,6 +24,8 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
+
+from llm_mcp_hub.domain.session import SessionSort
 
 KNOWN_PRINCIPALS = 4096
 """Digests to remember; computing one takes a microsecond."""
@@ -40,6 +45,16 @@ class PrincipalKeys(Struct, frozen=True):
     def ends(self) -> str:
         """All sessions by their end of life."""
         return f"{self.base}:ends"
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """All keys that have an entry for each session, in the order of the scripts' `INDEXES`."""
+        sorted_by = [self.sorted_by(sort) for sort in list(SessionSort)[1:]]
+        return (self.index, self.ends, *sorted_by)
+
+    def sorted_by(self, sort: SessionSort) -> str:
+        """All sessions in an order."""
+        return self.index if sort is SessionSort.LAST_USED else f"{self.base}:by-{sort.value}"
 
     def session(self, session_id: str) -> str:
         """A session."""
