@@ -14,19 +14,23 @@ from typing import Self
 import structlog
 
 from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.domain.event import EventName
+from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.pressure import Pressure, pressure
 from llm_mcp_hub.services.running import RunningTurns
-from llm_mcp_hub.services.sessions import SessionService
+from llm_mcp_hub.services.sessions import SessionService, session_ended
 from llm_mcp_hub.services.status import StatusService
-from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.services.turn import Turn, TurnContext
+from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.state.factory import create_store
 
 STOP_SECONDS = 5.0
@@ -68,10 +72,12 @@ class Hub:
         )
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
-        self.sessions = SessionService(self.store)
-        self.status = StatusService(self.registry, self.store)
-        self._leases = LeaseKeeper(self.store)
+        self.events = Events()
         self._running = RunningTurns()
+        self.sessions = SessionService(self.store, self._running, self.events)
+        self.status = StatusService(self.registry, self.store)
+        self._leases = LeaseKeeper(self.store, self._session_lost)
+        self._ending: set[asyncio.Task[bool]] = set()
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
@@ -81,9 +87,9 @@ class Hub:
             running=self._running,
             journals=self.journals,
             session_ttl=config.sessions.ttl_seconds,
-            finished=self.plugins.turn_finished,
+            finished=self._turn_finished,
         )
-        self.chat = ChatService(self.catalog, context)
+        self.chat = ChatService(self.catalog, context, self.events)
 
     async def open(self) -> None:
         """Connect the state store and let the providers get ready."""
@@ -97,12 +103,21 @@ class Hub:
 
     def drain(self) -> None:
         """Refuse new turns from now on, and say that this hub is not ready."""
-        self.status.draining = True
+        if not self.status.draining:
+            self.status.draining = True
+            self.events.publish(EventName.HUB_DRAINING)
         self.chat.drain()
 
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
         return pressure(self.registry, self._running, draining=self.status.draining)
+
+    def turns(self) -> list[Turn]:
+        """The turns that run at this hub, the longest running one first."""
+        return sorted(
+            (turn for turn in self._running if isinstance(turn, Turn)),
+            key=lambda turn: turn.created_at,
+        )
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait for the end of the last running turn, at most for so long."""
@@ -117,6 +132,7 @@ class Hub:
         if self._running:
             log.warning("hub.turns_stopped", turns=len(self._running))
         await self._running.stop(STOP_SECONDS)
+        self.events.end()
 
     async def aclose(self) -> None:
         """End everything; bounded, and done when it returns, even if it is cancelled."""
@@ -127,6 +143,34 @@ class Hub:
         except asyncio.CancelledError:
             await asyncio.wait([closing])
             raise
+
+    def _turn_finished(self, turn: TurnRecord) -> None:
+        self.plugins.turn_finished(turn)
+        if not self.events.listening:
+            return
+        told = {
+            "owner": turn.principal,
+            "turn_id": turn.turn_id,
+            "session_id": turn.session_id,
+            "model": f"{turn.provider}/{turn.model}",
+        }
+        if turn.session_id is not None and turn.outcome is Outcome.DONE:
+            self.events.publish(EventName.SESSION_CHANGED, **told)
+        self.events.publish(
+            EventName.TURN_FINISHED,
+            **told,
+            provider=turn.provider,
+            outcome=turn.outcome.value,
+            code=turn.error_code,
+            seconds=turn.seconds,
+        )
+
+    def _session_lost(self, turn_id: str, key: SessionKey) -> None:
+        """Another hub has deleted the session of a turn."""
+        ending = self._running.end(key, session_ended(key[1]), STOP_SECONDS, turn_id)
+        task = asyncio.get_running_loop().create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _close(self) -> None:
         try:

@@ -119,6 +119,13 @@ def _events_operation() -> Operation:
                 description="`X-Turn-ID` of the answer",
                 schema=Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
             ),
+            Parameter(
+                name="owner",
+                param_in="query",
+                required=False,
+                description="To look on at another principal's turn; needs the scope `admin`",
+                schema=Schema(type=OpenAPIType.STRING),
+            ),
             _header(
                 "Last-Event-ID",
                 "The id of the last event that has come; without it, all are sent",

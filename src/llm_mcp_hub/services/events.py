@@ -8,13 +8,18 @@ subscriber an event costs the look at `listening`.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
+
+import structlog
 
 from llm_mcp_hub.domain.event import EventName, HubEvent
 
 MAX_WAITING = 512
 """Events kept for one subscriber that does not take them."""
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Events:
@@ -29,6 +34,7 @@ class Events:
     def __init__(self) -> None:
         self.listening = False
         self._subscriptions: set[Subscription] = set()
+        self._listeners: dict[object, Callable[[HubEvent], None]] = {}
         self._ended = False
 
     def publish(self, name: EventName, **details: Any) -> None:
@@ -37,6 +43,23 @@ class Events:
             event = HubEvent(name, time.time(), **details)
             for subscription in self._subscriptions:
                 subscription.put(event)
+            for listener in list(self._listeners.values()):
+                try:
+                    listener(event)
+                except Exception:  # disturbs neither what has happened nor the others
+                    log.exception("events.listener_failed", event_name=event.name)
+
+    def listen(self, listener: Callable[[HubEvent], None]) -> Callable[[], None]:
+        """Have a listener told at once, which must return at once, until the result is called."""
+        key = object()
+        self._listeners[key] = listener
+        self.listening = True
+
+        def stop() -> None:
+            self._listeners.pop(key, None)
+            self._look()
+
+        return stop
 
     def subscribe(self, *names: EventName, owner: str | None = None) -> "Subscription":
         """Events from now on: `with events.subscribe() as subscription:`.
@@ -63,7 +86,10 @@ class Events:
     def remove(self, subscription: "Subscription") -> None:
         """For `Subscription`: it is over."""
         self._subscriptions.discard(subscription)
-        self.listening = bool(self._subscriptions)
+        self._look()
+
+    def _look(self) -> None:
+        self.listening = bool(self._subscriptions or self._listeners)
 
 
 class Subscription:
