@@ -7,6 +7,7 @@ before anything is started.
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from typing import Self
 import structlog
 
 from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.config_sources import Sources
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
@@ -22,14 +24,18 @@ from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.courier import Courier
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.monitor import Monitor
+from llm_mcp_hub.services.overview import Overview, overview
 from llm_mcp_hub.services.pressure import Pressure, pressure
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService, session_ended
 from llm_mcp_hub.services.status import StatusService
 from llm_mcp_hub.services.turn import Turn, TurnContext
+from llm_mcp_hub.services.verify import VerifyService
 from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.state.factory import create_store
 
@@ -46,6 +52,7 @@ class Hub:
         config: The configuration.
         plugins: The plugins; by default those installed.
         environment: By default that of the process. Child processes see an allow-list of it.
+        sources: Where the configuration comes from, for whoever looks at it.
 
     Raises:
         ConfigError: The configuration names something that does not exist.
@@ -56,9 +63,12 @@ class Hub:
         config: HubConfig,
         plugins: Plugins | None = None,
         environment: Mapping[str, str] | None = None,
+        sources: Sources | None = None,
     ) -> None:
         config.check()
         self.config = config
+        self.sources = sources if sources is not None else Sources()
+        self.started_at = time.time()
         self.plugins = plugins if plugins is not None else load_plugins()
         self.store = create_store(config.state_url, self.plugins.store_factories())
         settings = dict(config.providers)
@@ -90,6 +100,16 @@ class Hub:
             finished=self._turn_finished,
         )
         self.chat = ChatService(self.catalog, context, self.events)
+        self.verify = VerifyService(self.registry, self.chat)
+        self.monitor = Monitor(
+            self.status,
+            self.registry,
+            lambda: self.plugins.infos,
+            self.events,
+            config.alerts.days,
+            config.alerts.provider_seconds,
+            Courier(config.alerts.webhook_url, self.store) if config.alerts.webhook_url else None,
+        )
 
     async def open(self) -> None:
         """Connect the state store and let the providers get ready."""
@@ -100,6 +120,8 @@ class Hub:
             log.warning("state.unavailable", reason=error.message)
         self._leases.start()
         await self.registry.start()
+        self.started_at = time.time()
+        self.monitor.start()
 
     def drain(self) -> None:
         """Refuse new turns from now on, and say that this hub is not ready."""
@@ -107,6 +129,18 @@ class Hub:
             self.status.draining = True
             self.events.publish(EventName.HUB_DRAINING)
         self.chat.drain()
+
+    async def overview(self) -> Overview:
+        """The hub at a glance."""
+        alerts = await self.monitor.alerts()
+        return overview(
+            await self.status.health(),
+            self.registry,
+            self._running,
+            alerts,
+            self.status.tokens(),
+            self.started_at,
+        )
 
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
@@ -175,6 +209,7 @@ class Hub:
     async def _close(self) -> None:
         try:
             await self.stop_turns()
+            await self.monitor.aclose()
             await self.registry.aclose()
             await self._leases.aclose()
             await self.journals.aclose()
