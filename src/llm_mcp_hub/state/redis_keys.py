@@ -32,9 +32,16 @@ KNOWN_PRINCIPALS = 4096
 
 
 class PrincipalKeys(Struct, frozen=True):
-    """The keys of one principal."""
+    """The keys of one principal.
+
+    Attributes:
+        base: What they all begin with.
+        indexes: All keys that have an entry for each session, in the order of the scripts'
+            `INDEXES`.
+    """
 
     base: str
+    indexes: tuple[str, ...]
 
     @property
     def index(self) -> str:
@@ -45,12 +52,6 @@ class PrincipalKeys(Struct, frozen=True):
     def ends(self) -> str:
         """All sessions by their end of life."""
         return f"{self.base}:ends"
-
-    @property
-    def indexes(self) -> tuple[str, ...]:
-        """All keys that have an entry for each session, in the order of the scripts' `INDEXES`."""
-        sorted_by = [self.sorted_by(sort) for sort in list(SessionSort)[1:]]
-        return (self.index, self.ends, *sorted_by)
 
     def sorted_by(self, sort: SessionSort) -> str:
         """All sessions in an order."""
@@ -89,7 +90,9 @@ class PrincipalKeys(Struct, frozen=True):
 def principal_keys(prefix: str, principal: str) -> PrincipalKeys:
     """The keys of a principal."""
     tag = blake2b(principal.encode(), digest_size=16).hexdigest()
-    return PrincipalKeys(f"{{{prefix}:{tag}}}")
+    base = f"{{{prefix}:{tag}}}"
+    names = ("index", "ends", "by-created", "by-messages", "by-tokens")
+    return PrincipalKeys(base, tuple([f"{base}:{name}" for name in names]))
 
 
 def principals_key(prefix: str) -> str:

@@ -142,7 +142,11 @@ redis.call('ZADD', KEYS[8], usage[1] + usage[3], id)
 redis.call('ZADD', by_digest, ARGV[3], id)
 redis.call('PEXPIRE', KEYS[1], ms)
 redis.call('PEXPIRE', KEYS[2], ms)
-for i = 4, 8 do live_for(KEYS[i], ms) end
+-- They have an hour of slack, so their expiry need not be moved with every turn.
+local due = ms - 1800000
+if redis.call('PTTL', KEYS[4]) < due or redis.call('PTTL', KEYS[8]) < due then
+  for i = 4, 8 do live_for(KEYS[i], ms) end
+end
 live_for(by_digest, ms)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', ARGV[3], 'LIMIT', 0, 20)) do
   pcall(forget, base, gone)
