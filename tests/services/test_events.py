@@ -86,3 +86,19 @@ def test_a_subscription_ends_with_the_hub_after_what_was_waiting(late):
             assert await names(subscription) == []
 
     asyncio.run(run())
+
+
+def test_a_listener_is_told_at_once_until_it_stops_and_its_failure_disturbs_nobody():
+    events, told = Events(), []
+
+    def fails(event) -> None:
+        raise ValueError("foreign")
+
+    stops = [events.listen(fails), events.listen(lambda event: told.append(event.name))]
+    events.publish(EventName.SESSION_CHANGED, owner="ann", session_id="s")
+    for stop in stops:
+        stop()
+        stop()
+    events.publish(EventName.SESSION_DELETED, owner="ann", session_id="s")
+    assert told == ["session.changed"]
+    assert not events.listening
