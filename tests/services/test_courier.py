@@ -73,7 +73,7 @@ def hook() -> Iterator[Hook]:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(courier, "GIVE_UP_SECONDS", 0.3)
+    monkeypatch.setattr(courier, "GIVE_UP_SECONDS", 30.0)
 
 
 async def told(one: Courier) -> None:
@@ -155,7 +155,8 @@ async def test_what_could_not_be_told_is_told_later_by_any_hub(hook):
     assert first.trouble == ""
 
 
-async def test_a_webhook_that_is_away_is_given_up_without_naming_its_address(hook):
+async def test_a_webhook_that_is_away_is_given_up_without_naming_its_address(hook, monkeypatch):
+    monkeypatch.setattr(courier, "GIVE_UP_SECONDS", 0.1)
     address = "http://127.0.0.1:9/T000/secret"
     one = Courier(address, MemoryStore())
     one.tell(NOTICE)
