@@ -22,6 +22,7 @@ from msgspec import Struct
 from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+from llm_mcp_hub.state.records import RecordStore
 
 
 class Lease(Struct, frozen=True):
@@ -198,7 +199,7 @@ class JournalStore(Protocol):
         ...
 
 
-class Store(SessionStore, AccessTokenStore, JournalStore, Protocol):
+class Store(SessionStore, AccessTokenStore, JournalStore, RecordStore, Protocol):
     """All of the hub's state."""
 
     name: str

@@ -84,7 +84,20 @@ _JOURNALS = (
         PRIMARY KEY (journal, last)
     ) WITHOUT ROWID""",
 )
-_STEPS = (_SESSIONS, _JOURNALS)
+_RECORDS = (
+    """CREATE TABLE collections (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE records (
+        collection TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (collection, name)
+    ) WITHOUT ROWID""",
+)
+_STEPS = (_SESSIONS, _JOURNALS, _RECORDS)
 """What each version of the tables added to the one before."""
 SCHEMA_VERSION = len(_STEPS)
 

@@ -27,6 +27,7 @@ from llm_mcp_hub.testing import (
     store_keys,
     store_leases,
     store_listing,
+    store_records,
     store_sessions,
 )
 from llm_mcp_hub.testing.promise import Promise, broken
@@ -37,6 +38,7 @@ STORE_PROMISES: tuple[Promise[Store], ...] = (
     *store_leases.promise.all,
     *store_journals.promise.all,
     *store_keys.promise.all,
+    *store_records.promise.all,
     *store_listing.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place."""
