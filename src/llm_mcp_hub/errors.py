@@ -20,7 +20,8 @@
     ├── Conflict
     │   ├── SessionBusy         another turn runs on the session
     │   ├── SessionChanged      the session moved on, or was deleted, while the turn ran
-    │   └── NameTaken
+    │   ├── NameTaken
+    │   └── ProviderConfigured  a provider of the configuration file can't be removed
     ├── LimitReached
     │   ├── QueueFull           the hub's own bounded queue
     │   └── ProviderRateLimited the vendor's limit, with its reset time
@@ -36,6 +37,7 @@
     │   └── ProviderStreamCut
     ├── Unavailable
     │   ├── ProviderUnavailable
+    │   │   └── ProviderDraining    an administrator has it take no new turn
     │   ├── LoginRequired       the vendor's tool is not logged in; says what to do
     │   ├── QueueTimeout        waited for a worker as long as allowed
     │   ├── MemoryShort         the machine has no memory for a worker
@@ -221,6 +223,12 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class ProviderConfigured(Conflict):
+    """The provider comes from the configuration or a plugin, and can't be removed at run time."""
+
+    code = "provider_configured"
+
+
 class LimitReached(HubError):
     """A limit was reached; later is fine."""
 
@@ -320,6 +328,12 @@ class ProviderUnavailable(Unavailable):
     retryable = False
 
 
+class ProviderDraining(ProviderUnavailable):
+    """An administrator drains or removes the provider; turns that run go on."""
+
+    code = "provider_draining"
+
+
 class LoginRequired(Unavailable):
     """The vendor's tool is not logged in, or its login was refused."""
 
@@ -340,7 +354,7 @@ class MemoryShort(Unavailable):
 
 
 class Draining(Unavailable):
-    """The hub is shutting down."""
+    """The hub is shutting down, or the provider was removed while it answered."""
 
     code = "draining"
 

@@ -16,6 +16,7 @@ import structlog
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
+from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
 from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
 from llm_mcp_hub.services.catalog import Catalog
@@ -23,6 +24,7 @@ from llm_mcp_hub.services.chat import ChatService
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.pressure import Pressure, pressure
+from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService
 from llm_mcp_hub.services.status import StatusService
@@ -42,6 +44,7 @@ class Hub:
         config: The configuration.
         plugins: The plugins; by default those installed.
         environment: By default that of the process. Child processes see an allow-list of it.
+        only: The one provider that is needed, if there is such; the others are not started.
 
     Raises:
         ConfigError: The configuration names something that does not exist.
@@ -52,6 +55,7 @@ class Hub:
         config: HubConfig,
         plugins: Plugins | None = None,
         environment: Mapping[str, str] | None = None,
+        only: str | None = None,
     ) -> None:
         config.check()
         self.config = config
@@ -60,18 +64,28 @@ class Hub:
         settings = dict(config.providers)
         if config.demo:
             settings.setdefault("echo", {})
-        self.registry = build_registry(
-            settings,
+        maker = ProviderMaker(
             self.plugins.provider_factories(),
             config.data_path,
             os.environ if environment is None else environment,
         )
+        configured = configured_providers(settings, maker.kinds.values())
+        self.registry = build_registry(configured, maker)
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
         self.sessions = SessionService(self.store)
         self.status = StatusService(self.registry, self.store)
         self._leases = LeaseKeeper(self.store)
         self._running = RunningTurns()
+        self.providers = ProviderLifecycle(
+            self.registry,
+            self.store,
+            maker,
+            configured,
+            self._running,
+            config.server.drain_seconds,
+            only,
+        )
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
@@ -93,7 +107,7 @@ class Hub:
             # A server that is away for a moment must not keep the hub from starting.
             log.warning("state.unavailable", reason=error.message)
         self._leases.start()
-        await self.registry.start()
+        await self.providers.open()
 
     def drain(self) -> None:
         """Refuse new turns from now on, and say that this hub is not ready."""
@@ -102,7 +116,7 @@ class Hub:
 
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
-        return pressure(self.registry, self._running, draining=self.status.draining)
+        return pressure(self.registry.entries(), self._running, draining=self.status.draining)
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait for the end of the last running turn, at most for so long."""
@@ -131,6 +145,7 @@ class Hub:
     async def _close(self) -> None:
         try:
             await self.stop_turns()
+            await self.providers.aclose()
             await self.registry.aclose()
             await self._leases.aclose()
             await self.journals.aclose()

@@ -50,17 +50,21 @@ class ChatService:
             SessionBusy: Another turn runs on the session.
             KeyReused: The key came with another request before.
             Draining: The hub is shutting down, or began to while this waited.
+            ProviderDraining: An administrator has the provider take no turns.
             HubError: What the provider raises.
         """
         if self._draining:
             raise refused()
-        with Opening(self._context.running):
-            return await self._open_turn(principal, command)
+        with Opening(self._context.running) as opening:
+            return await self._open_turn(principal, command, opening)
 
-    async def _open_turn(self, principal: Principal, command: ChatCommand) -> Turn | FollowedTurn:
+    async def _open_turn(
+        self, principal: Principal, command: ChatCommand, opening: Opening
+    ) -> Turn | FollowedTurn:
         started = time.perf_counter()
         _check(command)
         provider, model = await self._catalog.resolve(command.model)
+        opening.of(provider.name)
         head = JournalHead(
             turn_id=new_turn_id(),
             principal=principal.name,
@@ -88,6 +92,7 @@ class ChatService:
         started: float,
     ) -> Turn:
         turn_id = head.turn_id
+        self._catalog.admit(provider.name)
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,
