@@ -18,7 +18,8 @@ from llm_mcp_hub.config import (
 from llm_mcp_hub.config_sources import sources
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.plugins import load_plugins
-from llm_mcp_hub.providers.registry import build_registry
+from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
+from llm_mcp_hub.providers.registry import Registry, build_registry
 
 
 def toml(tmp_path, text: str):
@@ -156,6 +157,11 @@ def test_the_default_file_is_the_one_named_or_the_users_own(tmp_path):
     assert default_config_file(environment) == own
 
 
+def built(settings, factories, directory) -> Registry:
+    maker = ProviderMaker(factories, directory, {})
+    return build_registry(configured_providers(settings, factories), maker)
+
+
 @pytest.mark.parametrize(
     ("settings", "path"),
     [
@@ -174,7 +180,7 @@ def test_the_default_file_is_the_one_named_or_the_users_own(tmp_path):
 def test_what_is_wrong_in_a_providers_settings_is_refused_with_its_path(tmp_path, settings, path):
     factories = [one for one in load_plugins().provider_factories() if one.kind == "echo"]
     with pytest.raises(ConfigError) as failure:
-        build_registry(settings, factories, tmp_path, {})
+        built(settings, factories, tmp_path)
 
     assert failure.value.param == path
     assert failure.value.message.startswith(f"{path}: ")
@@ -183,7 +189,7 @@ def test_what_is_wrong_in_a_providers_settings_is_refused_with_its_path(tmp_path
 def test_a_provider_may_have_another_name_and_be_turned_off(tmp_path):
     factories = [one for one in load_plugins().provider_factories() if one.kind == "echo"]
     settings = {"parrot": {"kind": "echo"}, "echo": {"enabled": False}, "second": {"kind": "echo"}}
-    registry = build_registry(settings, factories, tmp_path, {})
+    registry = built(settings, factories, tmp_path)
 
     assert [provider.name for provider in registry] == ["parrot", "second"]
 

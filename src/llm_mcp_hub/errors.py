@@ -22,6 +22,8 @@
     │   ├── SessionChanged      the session moved on, or was deleted, while the turn ran
     │   ├── SessionEnded        the session was deleted, and so its turn was interrupted
     │   └── NameTaken
+    │   ├── NameTaken
+    │   └── ProviderConfigured  a provider of the configuration file can't be removed
     ├── LimitReached
     │   ├── QueueFull           the hub's own bounded queue
     │   └── ProviderRateLimited the vendor's limit, with its reset time
@@ -37,6 +39,7 @@
     │   └── ProviderStreamCut
     ├── Unavailable
     │   ├── ProviderUnavailable
+    │   │   └── ProviderDraining    an administrator has it take no new turn
     │   ├── LoginRequired       the vendor's tool is not logged in; says what to do
     │   ├── QueueTimeout        waited for a worker as long as allowed
     │   ├── MemoryShort         the machine has no memory for a worker
@@ -228,6 +231,12 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class ProviderConfigured(Conflict):
+    """The provider comes from the configuration or a plugin, and can't be removed at run time."""
+
+    code = "provider_configured"
+
+
 class LimitReached(HubError):
     """A limit was reached; later is fine."""
 
@@ -327,6 +336,12 @@ class ProviderUnavailable(Unavailable):
     retryable = False
 
 
+class ProviderDraining(ProviderUnavailable):
+    """An administrator drains or removes the provider; turns that run go on."""
+
+    code = "provider_draining"
+
+
 class LoginRequired(Unavailable):
     """The vendor's tool is not logged in, or its login was refused."""
 
@@ -347,7 +362,7 @@ class MemoryShort(Unavailable):
 
 
 class Draining(Unavailable):
-    """The hub is shutting down."""
+    """The hub is shutting down, or the provider was removed while it answered."""
 
     code = "draining"
 

@@ -20,6 +20,7 @@ from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
+from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
 from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
 from llm_mcp_hub.services.catalog import Catalog
@@ -31,6 +32,7 @@ from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.monitor import Monitor
 from llm_mcp_hub.services.overview import Overview, overview
 from llm_mcp_hub.services.pressure import Pressure, pressure
+from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService, session_ended
 from llm_mcp_hub.services.status import StatusService
@@ -53,6 +55,7 @@ class Hub:
         plugins: The plugins; by default those installed.
         environment: By default that of the process. Child processes see an allow-list of it.
         sources: Where the configuration comes from, for whoever looks at it.
+        only: The one provider that is needed, if there is such; the others are not started.
 
     Raises:
         ConfigError: The configuration names something that does not exist.
@@ -64,6 +67,7 @@ class Hub:
         plugins: Plugins | None = None,
         environment: Mapping[str, str] | None = None,
         sources: Sources | None = None,
+        only: str | None = None,
     ) -> None:
         config.check()
         self.config = config
@@ -74,12 +78,13 @@ class Hub:
         settings = dict(config.providers)
         if config.demo:
             settings.setdefault("echo", {})
-        self.registry = build_registry(
-            settings,
+        maker = ProviderMaker(
             self.plugins.provider_factories(),
             config.data_path,
             os.environ if environment is None else environment,
         )
+        configured = configured_providers(settings, maker.kinds.values())
+        self.registry = build_registry(configured, maker)
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
         self.events = Events()
@@ -88,6 +93,15 @@ class Hub:
         self.status = StatusService(self.registry, self.store)
         self._leases = LeaseKeeper(self.store, self._session_lost)
         self._ending: set[asyncio.Task[bool]] = set()
+        self.providers = ProviderLifecycle(
+            self.registry,
+            self.store,
+            maker,
+            configured,
+            self._running,
+            config.server.drain_seconds,
+            only,
+        )
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
@@ -119,7 +133,7 @@ class Hub:
             # A server that is away for a moment must not keep the hub from starting.
             log.warning("state.unavailable", reason=error.message)
         self._leases.start()
-        await self.registry.start()
+        await self.providers.open()
         self.started_at = time.time()
         self.monitor.start()
 
@@ -144,7 +158,7 @@ class Hub:
 
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
-        return pressure(self.registry, self._running, draining=self.status.draining)
+        return pressure(self.registry.entries(), self._running, draining=self.status.draining)
 
     def turns(self) -> list[Turn]:
         """The turns that run at this hub, the longest running one first."""
@@ -210,6 +224,7 @@ class Hub:
         try:
             await self.stop_turns()
             await self.monitor.aclose()
+            await self.providers.aclose()
             await self.registry.aclose()
             await self._leases.aclose()
             await self.journals.aclose()

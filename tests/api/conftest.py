@@ -14,7 +14,13 @@ from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import ProviderState, ProviderStatus, WorkerFigures
 from llm_mcp_hub.hookspecs import hookimpl
-from llm_mcp_hub.providers.base import ChunkStream, ProviderContext, ProviderFactory, stream_of
+from llm_mcp_hub.providers.base import (
+    ChunkStream,
+    Provider,
+    ProviderContext,
+    ProviderFactory,
+    stream_of,
+)
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 
 PATIENCE_SECONDS = 10.0
@@ -39,7 +45,7 @@ def until() -> Until:
     return wait
 
 
-class Scripted:
+class Scripted(Provider):
     """A provider whose last message is an order; also the plugin that registers it.
 
     `say TEXT` · `refuse ERROR` before anything is spent · `fail ERROR` after some text ·

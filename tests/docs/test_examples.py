@@ -115,11 +115,14 @@ def test_the_test_of_the_plugin_page_passes(shout, read):
 
 
 def test_the_settings_of_the_plugin_page_make_a_factory(shout, read):
-    (source,) = [
-        block for block in read("docs/plugins/index.md").blocks("python") if "mark: str" in block
-    ]
-    exec(compile(source, "settings", "exec"), shout.__dict__)
+    blocks = read("docs/plugins/index.md").blocks("python")
+    sources = [block for block in blocks if "Settings(Struct" in block]
+    for source in sources:
+        exec(compile(source, "settings", "exec"), shout.__dict__)
     assert shout.ShoutSettings().mark == "!"
+    assert shout.ShoutRuntimeSettings().mark == "!"
+    assert shout.ToolRuntimeSettings().config_dir == ""
+    assert len(sources) == 3
 
 
 def test_both_readmes_show_the_same_code_and_have_the_same_parts(read):

@@ -41,12 +41,17 @@ class FakePool:
         self.figures = PoolFigures()
         self.paused: HubError | None = None
         self.renewed = 0
+        self.warmed = 0
 
     def pause(self, reason: HubError) -> None:
         self.paused = reason
 
-    def resume(self) -> None:
+    def resume(self, *, warm: bool = True) -> None:
         self.paused = None
+        self.warmed += warm
+
+    def warm(self) -> None:
+        self.warmed += 1
 
     def renew(self) -> None:
         self.renewed += 1
@@ -459,3 +464,48 @@ def test_a_program_that_is_installed_later_is_found_soon(clock: Clock) -> None:
     supervised.missing = None
     supervised.wait(PROGRAM_SECONDS, step=5)
     assert supervised.it.state is UP
+
+
+def test_a_provider_that_rests_keeps_no_workers_until_it_wakes(clock: Clock) -> None:
+    supervised = Supervised(clock)
+    supervised.it.rest()
+    supervised.start()
+    assert supervised.it.state is UP
+    assert (supervised.pool.renewed, supervised.pool.warmed) == (1, 0)
+    supervised.it.restart()
+    assert supervised.pool.warmed == 0
+    supervised.it.wake()
+    assert supervised.pool.warmed == 1
+
+
+def test_a_restart_replaces_all_workers_and_has_new_ones_in_reserve(clock: Clock) -> None:
+    supervised = Supervised(clock).start()
+    supervised.do(supervised.it.restart)
+    supervised.settle()
+    assert (supervised.pool.renewed, supervised.pool.warmed) == (1, 2)
+    assert len(supervised.tests) == 1
+
+
+def test_a_restart_finds_out_at_once_whether_a_broken_program_works_again(clock: Clock) -> None:
+    supervised = Supervised(clock)
+    supervised.trouble = BROKEN
+    supervised.start()
+    supervised.trouble = None
+    supervised.do(supervised.it.restart)
+    supervised.settle()
+    assert supervised.it.state is UP
+
+
+def test_a_restart_keeps_those_that_go_on_serving_while_an_update_is_broken(clock: Clock) -> None:
+    supervised = Supervised(clock).start()
+    supervised.pool.figures = PoolFigures(parked=1)
+    supervised.inode, supervised.trouble = 2, BROKEN
+    supervised.before_start()
+    supervised.do(supervised.it.restart)
+    supervised.settle()
+    assert supervised.pool.renewed == 0
+    supervised.trouble = None
+    supervised.do(supervised.it.restart)
+    supervised.settle()
+    assert supervised.it.normal
+    assert supervised.pool.renewed == 1

@@ -13,7 +13,7 @@ from llm_mcp_hub.domain.status import (
     ProviderStatus,
 )
 from llm_mcp_hub.errors import ConfigError, StateUnavailable, UnknownModel, UnknownProvider
-from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.providers.registry import Entry, Registry
 from llm_mcp_hub.services import status as status_module
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.status import TOKEN_HEALTH, Health, StatusService, TokenHealth
@@ -127,7 +127,7 @@ def test_every_state_of_a_login_has_a_place_in_the_report():
 
 async def test_providers_that_could_not_be_made_are_reported_like_the_others():
     made = registry(Provider("good"))
-    made.failures["bad"] = ConfigError("no such thing")
+    made.put(Entry("bad", failure=ConfigError("no such thing")))
     service = StatusService(made, MemoryStore())
 
     assert [report.name for report in await service.providers()] == ["good", "bad"]

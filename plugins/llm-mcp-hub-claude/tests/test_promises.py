@@ -65,7 +65,8 @@ async def test_the_provider_keeps_the_promise(
     api: FakeMessagesApi,
 ) -> None:
     api.default = tell
-    pool = PoolLimits(min_spare=1, max_workers=3)
+    # No spares: most promises need one worker, and each start of the real tool takes its time.
+    pool = PoolLimits(min_spare=0, max_workers=3)
     await check_provider(
         lambda: make_provider(executable, pool=pool), abilities(api, "sk-ant-oat01-test"), number
     )

@@ -5,14 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
-
 from llm_mcp_hub.commands.options import Place, make_data_directory
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.hub import Hub
-from llm_mcp_hub.plugins import Plugins, load_plugins
+from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.base import Provider
 from llm_mcp_hub.state.base import Store
 from llm_mcp_hub.state.factory import create_store
@@ -55,11 +53,8 @@ async def open_hub(config: HubConfig, only: str | None = None) -> AsyncIterator[
         config: The configuration.
         only: The one provider that is needed; the others are not started.
     """
-    plugins = load_plugins()
-    if only is not None:
-        config = _with_only(config, plugins, only)
     make_data_directory(config)
-    async with Hub(config, plugins) as hub:
+    async with Hub(config, load_plugins(), only=only) as hub:
         yield hub
 
 
@@ -74,18 +69,3 @@ async def until_tested(provider: Provider, deadline: float) -> None:
     """Wait until a provider is no longer starting; `deadline` on the monotonic clock."""
     while provider.status().state is ProviderState.STARTING and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _with_only(config: HubConfig, plugins: Plugins, only: str) -> HubConfig:
-    providers = dict(config.providers)
-    for factory in plugins.provider_factories():
-        if factory.automatic:
-            providers.setdefault(factory.kind, {})
-    if config.demo:
-        providers.setdefault("echo", {})
-    if only in providers:
-        providers = {
-            name: settings if name == only else {"enabled": False}
-            for name, settings in providers.items()
-        }
-    return msgspec.structs.replace(config, providers=providers)

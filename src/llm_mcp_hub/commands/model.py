@@ -32,7 +32,8 @@ async def choose_model(hub: Hub, model: str | None) -> str:
     for provider in hub.registry:
         await until_tested(provider, deadline)
         models = await provider.models()
-        if provider.status().state is ProviderState.AVAILABLE and models:
+        state = hub.registry.entry(provider.name).status().state
+        if state is ProviderState.AVAILABLE and models:
             return f"{provider.name}/{models[0].name}"
     reasons = [f"{one.name}: {one.reason}" for one in await hub.status.providers() if one.reason]
     raise ProviderUnavailable(

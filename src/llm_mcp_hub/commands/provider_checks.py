@@ -12,8 +12,13 @@ WELL = frozenset({CredentialState.READY, CredentialState.UNKNOWN})
 
 def setups_of(hub: Hub) -> dict[str, ProviderSetup]:
     """How the hub's providers are set up, of those that need it."""
+    added = {
+        entry.name: {"kind": entry.kind, **entry.settings}
+        for entry in hub.registry.entries()
+        if entry.settings is not None
+    }
     found = {
-        provider.name: find_setup(hub.config, hub.plugins, provider.name)
+        provider.name: find_setup(hub.config, hub.plugins, provider.name, added)
         for provider in hub.registry
     }
     return {name: setup for name, setup in found.items() if setup is not None}

@@ -1,7 +1,7 @@
 """`llm-mcp-hub providers`: what could answer, as the hub finds it now.
 
 It starts each provider's tool once, as the hub does, and spends nothing. With `--watch` it looks at
-a hub that is running instead.
+a hub that is running instead. Its subcommands change what there is: `provider_changes`.
 """
 
 import asyncio
@@ -10,10 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from llm_mcp_hub.commands.embedded import open_hub, settle
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import progress, write_json, write_table
+from llm_mcp_hub.commands.provider_changes import add, drain, remove, restart, resume
 from llm_mcp_hub.commands.times import days_left
 from llm_mcp_hub.commands.watch import watch
 from llm_mcp_hub.config import HubConfig
@@ -21,7 +23,7 @@ from llm_mcp_hub.domain.status import CredentialStatus
 from llm_mcp_hub.services.status import ProviderReport
 
 
-@click.command("providers")
+@click.group("providers", invoke_without_command=True)
 @click.option("--demo", is_flag=True, help="Turn the echo provider on.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("--watch", "watching", is_flag=True, help="Show the workers of a running hub.")
@@ -33,7 +35,9 @@ from llm_mcp_hub.services.status import ProviderReport
     help="With --watch: holds an access token. Default: one made for this.",
 )
 @hub_options
+@click.pass_context
 def command(
+    context: click.Context,
     place: Place,
     demo: bool,
     as_json: bool,
@@ -41,7 +45,12 @@ def command(
     url: str | None,
     token_file: Path | None,
 ) -> None:
-    """Show the providers, their logins and models."""
+    """Show the providers, their logins and models; or add, remove, drain, resume, restart one."""
+    if context.invoked_subcommand is not None:
+        given = map(context.get_parameter_source, context.params)
+        if ParameterSource.COMMANDLINE in given:
+            raise click.UsageError(f"Write the options after `{context.invoked_subcommand}`.")
+        return
     if watching:
         with suppress(KeyboardInterrupt):
             asyncio.run(watch(place, url, token_file, as_json=as_json))
@@ -68,6 +77,10 @@ def command(
             for report in reports
         ],
     )
+
+
+for _change in (add, remove, drain, resume, restart):
+    command.add_command(_change)
 
 
 async def _reports(config: HubConfig) -> list[ProviderReport]:

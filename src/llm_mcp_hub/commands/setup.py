@@ -14,7 +14,7 @@ import click
 from llm_mcp_hub.commands.embedded import open_hub, settle
 from llm_mcp_hub.commands.options import Place, hub_options, make_data_directory
 from llm_mcp_hub.commands.output import note, progress
-from llm_mcp_hub.commands.provider_setup import find_setup
+from llm_mcp_hub.commands.provider_setup import added_providers, find_setup
 from llm_mcp_hub.commands.run import run_install, run_on_terminal
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.status import ProviderState
@@ -39,7 +39,10 @@ def command(place: Place, name: str, token: bool, token_stdin: bool, skip_instal
     a long-lived token instead, which suits several workers and servers without a browser.
     """
     config = place.read()
-    setup = find_setup(config, load_plugins(), name)
+    plugins = load_plugins()
+    known = {*config.providers, *(factory.kind for factory in plugins.provider_factories())}
+    added = {} if name in known else asyncio.run(added_providers(place))
+    setup = find_setup(config, plugins, name, added)
     if setup is None:
         note(f"The provider {name!r} needs no setup.")
         return

@@ -1,16 +1,12 @@
 """`llm-mcp-hub providers --watch`: the workers of a hub that is running, as they come and go.
 
-Guarantee: it only looks. The access token it makes to be let in is worth nothing afterwards.
+Guarantee: it only looks.
 """
 
 import asyncio
 import json
-import os
-import time
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,20 +16,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from llm_mcp_hub.commands.embedded import open_store
 from llm_mcp_hub.commands.options import Place
 from llm_mcp_hub.commands.output import console, on_terminal, write_table
-from llm_mcp_hub.commands.welcome import base_url
-from llm_mcp_hub.domain.access import Scope
-from llm_mcp_hub.errors import InvalidRequest, Unavailable
-from llm_mcp_hub.services.access import AccessService
+from llm_mcp_hub.commands.remote import Remote, reach
 
 LOOK_SECONDS = 1.0
-ANSWER_SECONDS = 5.0
-TOKEN_SECONDS = 12 * 3600.0
-"""A forgotten window does not keep a token alive for ever."""
 COLUMNS = ("PROVIDER", "PID", "STATE", "FOR", "AGE", "TURNS", "MEMORY", "CPU", "WHOSE")
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 async def watch(place: Place, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
@@ -43,71 +31,16 @@ async def watch(place: Place, url: str | None, token_file: Path | None, *, as_js
         Unavailable: No hub answers there.
         HubError: What the hub says.
     """
-    config = place.read()
-    address = (url or base_url(config, config.server.port)).rstrip("/")
-    async with _token(place, token_file, enabled=config.access.enabled) as token:
+    async with reach(place, url, token_file) as hub:
         with _shown(as_json=as_json) as show:
             while True:
-                show(await asyncio.to_thread(_look, address, token))
+                show(await asyncio.to_thread(_look, hub))
                 await asyncio.sleep(LOOK_SECONDS)
 
 
-@asynccontextmanager
-async def _token(place: Place, file: Path | None, *, enabled: bool) -> AsyncIterator[str | None]:
-    """The token in the file, or one of the command's own for as long as it runs."""
-    if file is not None:
-        yield _read(file)
-        return
-    if not enabled:
-        yield None
-        return
-    name = f"watch-{os.getpid()}-{int(time.time())}"
-    async with open_store(place) as store:
-        access = AccessService(store, enabled=True)
-        _, text = await access.create(name, [Scope.ADMIN], time.time() + TOKEN_SECONDS)
-        try:
-            yield text
-        finally:
-            await asyncio.shield(access.revoke(name))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except OSError as error:
-        raise InvalidRequest(f"{file} can't be read: {error.strerror}.") from None
-
-
-def _look(address: str, token: str | None) -> list[dict[str, Any]]:
-    providers = _get(f"{address}/v1/providers", token)["data"]
-    return [
-        one | _get(f"{address}/v1/providers/{quote(one['name'])}/pool", token) for one in providers
-    ]
-
-
-def _get(url: str, token: str | None) -> Any:
-    request = urllib.request.Request(url)  # noqa: S310  # what the person asked for
-    if token is not None:
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with _DIRECT.open(request, timeout=ANSWER_SECONDS) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise Unavailable(_message(error.read()) or f"{url} answered {error.code}.") from None
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"No hub answers at {url}: {getattr(error, 'reason', error)}. Start one with "
-            "`llm-mcp-hub serve`, or name it with --url."
-        ) from None
-
-
-def _message(body: bytes) -> str:
-    try:
-        message: str = json.loads(body)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return message
+def _look(hub: Remote) -> list[dict[str, Any]]:
+    providers = hub.call("GET", "/v1/providers")["data"]
+    return [one | hub.call("GET", f"/v1/providers/{quote(one['name'])}/pool") for one in providers]
 
 
 @contextmanager

@@ -156,6 +156,14 @@ class ProviderState(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class Origin(StrEnum):
+    """Where a provider comes from: the configuration, its plugin by itself, or a request."""
+
+    CONFIGURED = "configured"
+    AUTOMATIC = "automatic"
+    ADDED = "added"
+
+
 class ProviderStatus(Struct, frozen=True):
     """What a provider says of itself.
 

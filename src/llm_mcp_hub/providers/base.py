@@ -28,6 +28,7 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
+from llm_mcp_hub.providers.runtime_settings import check_declaration
 from llm_mcp_hub.providers.setup import ProviderSetup
 from llm_mcp_hub.workers.events import PoolEvent
 
@@ -76,6 +77,21 @@ class Provider(Protocol):
         """State of its login; None if it needs none."""
         ...
 
+    def drain(self) -> None:
+        """No turn is opened until `resume`: let go of what is only kept for the next ones.
+
+        The hub refuses the turns itself. Those that run go on. May come before `start`.
+        """
+
+    def resume(self) -> None:
+        """Turns are opened again."""
+
+    def restart(self) -> None:
+        """Use no process for another turn that has been started so far; turns that run go on.
+
+        If it is unavailable, find out at once whether it still is.
+        """
+
     async def aclose(self) -> None:
         """End everything it has started; bounded."""
         ...
@@ -89,12 +105,15 @@ class ProviderContext(Struct, frozen=True):
         settings: The settings, an instance of the factory's `settings` type.
         data_dir: Directory of its own inside the hub's data directory. It may not exist yet.
         environment: The hub's own environment, read-only.
+        kind_dir: Directory of the provider that is named like the kind. What setup has installed
+            there serves all providers of the kind. None: there is no other.
     """
 
     name: str
     settings: Any
     data_dir: Path
     environment: Mapping[str, str]
+    kind_dir: Path | None = None
 
 
 class NoSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +129,12 @@ class ProviderFactory(Struct, frozen=True):
         settings: The struct that `[providers.NAME]` is read into, `forbid_unknown_fields` on.
         automatic: Whether a provider of this kind exists without being configured.
         setup: How its tool is installed and logged in, if it has one; no I/O.
+        runtime_settings: The struct of those settings that a provider may be given when it is
+            added at run time; by default none. Its fields are named and typed as in `settings`.
+            `runtime_settings.py` says what it can't have, whatever a plugin declares.
+
+    Raises:
+        TypeError: `runtime_settings` has what it can't have.
     """
 
     kind: str
@@ -117,6 +142,11 @@ class ProviderFactory(Struct, frozen=True):
     settings: type[Struct] = NoSettings
     automatic: bool = True
     setup: Callable[[ProviderContext], ProviderSetup] | None = None
+    runtime_settings: type[Struct] | None = None
+
+    def __post_init__(self) -> None:
+        if self.runtime_settings is not None:
+            check_declaration(self.runtime_settings, self.settings)
 
 
 class _Stream:

@@ -150,6 +150,18 @@ class CliProvider(ABC):
             self._pool, request, self._time_limits, self._on_event, self._turn_ended
         )
 
+    def drain(self) -> None:
+        """End the workers that have no turn, and start none in reserve."""
+        self._supervisor.rest()
+
+    def resume(self) -> None:
+        """Start workers in reserve again."""
+        self._supervisor.wake()
+
+    def restart(self) -> None:
+        """Have all workers replaced, those with a turn after it; test an unavailable program."""
+        self._supervisor.restart()
+
     async def aclose(self) -> None:
         """End the self-test and all workers."""
         self._resting.stop()

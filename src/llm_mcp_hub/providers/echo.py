@@ -44,6 +44,13 @@ class EchoSettings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: WorkerLimits = WorkerLimits()
 
 
+class EchoRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of it may be set at run time."""
+
+    word_seconds: float = 0.02
+    pool: PoolLimits = PoolLimits()
+
+
 class _Say(Struct, tag="say"):
     text: str
     limit: int | None
@@ -166,4 +173,8 @@ def _create(context: ProviderContext) -> EchoProvider:
 @hookimpl
 def hub_register_providers() -> list[ProviderFactory]:
     """The echo provider, never on by itself."""
-    return [ProviderFactory("echo", _create, EchoSettings, automatic=False)]
+    return [
+        ProviderFactory(
+            "echo", _create, EchoSettings, automatic=False, runtime_settings=EchoRuntimeSettings
+        )
+    ]

@@ -1,20 +1,27 @@
-"""The configured providers, made from the plugins' factories and the settings.
+"""The providers there are, by name, wherever they come from.
 
-Guarantee: a provider that can't be made is listed with its error and stops nothing else.
+Guarantees: a provider that can't be made, or fails to start, is listed with its error and stops
+nothing else; providers come and go while the hub runs, and each one is closed exactly once, when it
+goes or with the registry, in bounded time.
 """
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
-from msgspec import Struct
 
-from llm_mcp_hub.config import convert_settings
-from llm_mcp_hub.errors import ConfigError, HubError, UnknownProvider
-from llm_mcp_hub.providers.base import Provider, ProviderContext, ProviderFactory
+from llm_mcp_hub.domain.status import Origin, ProviderState, ProviderStatus
+from llm_mcp_hub.errors import (
+    ConfigError,
+    HubError,
+    NameTaken,
+    ProviderDraining,
+    UnknownProvider,
+)
+from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.providers.maker import Configured, ProviderMaker, not_made
 
 CLOSE_SECONDS = 15.0
 """How long all providers together may take to end."""
@@ -22,110 +29,191 @@ CLOSE_SECONDS = 15.0
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""It becomes the first half of model ids, and a directory."""
+class Entry(msgspec.Struct, eq=False):
+    """A provider in the registry.
 
+    Attributes:
+        provider: None if it could not be made.
+        failure: Why.
+        settings: Of one that was added, what it was given.
+        made_of: Of one that was added: which addition, for a name can be used again.
+        draining: Whether it takes no new turns.
+        leaving: Whether it is being removed.
+        closing: What closes the provider, once something does.
+    """
 
-class _Own(Struct, frozen=True):
-    """What the hub itself reads of a provider's settings."""
-
-    enabled: bool = True
+    name: str
     kind: str = ""
+    origin: Origin = Origin.CONFIGURED
+    provider: Provider | None = None
+    failure: HubError | None = None
+    settings: dict[str, Any] | None = None
+    made_of: str = ""
+    draining: bool = False
+    leaving: bool = False
+    closing: asyncio.Task[None] | None = None
+
+    @property
+    def refusal(self) -> HubError | None:
+        """Why it takes no new turns, if an administrator wants that."""
+        if self.leaving:
+            return ProviderDraining(
+                f"The provider {self.name!r} is being removed and takes no new turn. Use another."
+            )
+        if self.draining:
+            return ProviderDraining(
+                f"The provider {self.name!r} is drained: an administrator has it take no new turn. "
+                f"Use another, or have it resumed: `llm-mcp-hub providers resume {self.name}`."
+            )
+        return None
+
+    def status(self) -> ProviderStatus:
+        """What the provider says of itself, unless it takes no turns."""
+        refusal = self.refusal or self.failure
+        if self.provider is None:
+            return ProviderStatus(
+                ProviderState.UNAVAILABLE, refusal.message if refusal is not None else ""
+            )
+        status = self.provider.status()
+        if refusal is None:
+            return status
+        return msgspec.structs.replace(
+            status, state=ProviderState.UNAVAILABLE, reason=refusal.message, warning=""
+        )
 
 
 class Registry:
-    """Providers by name; owns them."""
+    """See the module."""
 
     def __init__(self) -> None:
-        self._providers: dict[str, Provider] = {}
-        self.failures: dict[str, HubError] = {}
+        self._entries: dict[str, Entry] = {}
+        self._started = False
+        self._closed = False
 
     def __iter__(self) -> Iterator[Provider]:
-        return iter(self._providers.values())
+        """Those that could be made. Others may come and go meanwhile."""
+        return iter([one.provider for one in self.entries() if one.provider is not None])
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them."""
+        return tuple(self._entries.values())
+
+    def entry(self, name: str) -> Entry:
+        """The entry of that name.
+
+        Raises:
+            UnknownProvider: There is none.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            raise UnknownProvider(
+                f"There is no provider {name!r}. There are: {', '.join(self._entries) or 'none'}."
+            )
+        return entry
 
     def get(self, name: str) -> Provider:
         """The provider of that name.
 
         Raises:
-            UnknownProvider: There is none.
+            UnknownProvider: There is none, or it could not be made.
         """
-        provider = self._providers.get(name)
-        if provider is None:
-            raise UnknownProvider(
-                f"There is no provider {name!r}. "
-                f"Configured: {', '.join(self._providers) or 'none'}."
-            )
-        return provider
+        entry = self.entry(name)
+        if entry.provider is None:
+            raise UnknownProvider(f"The provider {name!r} could not be made.")
+        return entry.provider
+
+    def find_entry(self, name: str) -> Entry | None:
+        """The entry of that name, or None."""
+        return self._entries.get(name)
 
     def find(self, name: str) -> Provider | None:
         """The provider of that name, or None."""
-        return self._providers.get(name)
+        entry = self._entries.get(name)
+        return entry.provider if entry is not None else None
 
     def add(self, name: str, provider: Provider) -> None:
         """Take a provider over."""
-        self._providers[name] = provider
+        self.put(Entry(name, provider=provider))
+
+    def put(self, entry: Entry) -> None:
+        """Take an entry over, with its provider; it is started with the registry.
+
+        Raises:
+            NameTaken: There is one of that name.
+        """
+        if entry.name in self._entries:
+            raise NameTaken(f"There is a provider {entry.name!r} already.", param="name")
+        self._entries[entry.name] = entry
+
+    async def join(self, entry: Entry) -> None:
+        """Take an entry over, and start its provider if the others are started."""
+        self.put(entry)
+        if self._started and not self._closed:
+            await _start(entry)
+
+    async def leave(self, name: str) -> None:
+        """Let go of an entry, and close its provider; bounded."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            await _close([entry])
+            # Only now, so that `aclose` closes it if this is cut short.
+            self._entries.pop(name, None)
 
     async def start(self) -> None:
         """Let every provider begin to get ready."""
-        for provider in self:
-            try:
-                await provider.start()
-            except Exception:  # whatever a foreign provider does, the others start
-                log.exception("provider.start_failed", provider=provider.name)
+        self._started = True
+        for entry in self.entries():
+            await _start(entry)
 
     async def aclose(self) -> None:
         """Close every provider; bounded."""
-        closing = [asyncio.create_task(provider.aclose()) for provider in self]
-        if not closing:
-            return
-        done, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
-        for task in late:
-            task.cancel()
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("provider.close_failed", error=repr(error))
+        self._closed = True
+        await _close(list(self.entries()))
 
 
-def build_registry(
-    settings: Mapping[str, Mapping[str, Any]],
-    factories: list[ProviderFactory],
-    data_dir: Path,
-    environment: Mapping[str, str],
-) -> Registry:
+async def _start(entry: Entry) -> None:
+    if entry.provider is None:
+        return
+    try:
+        if entry.draining:
+            entry.provider.drain()
+        await entry.provider.start()
+    except Exception:  # whatever a foreign provider does, the others start
+        log.exception("provider.start_failed", provider=entry.name)
+
+
+async def _close(entries: list[Entry]) -> None:
+    closing = []
+    for entry in entries:
+        if entry.provider is not None:
+            entry.closing = entry.closing or asyncio.create_task(entry.provider.aclose())
+            closing.append(entry.closing)
+    if not closing:
+        return
+    done, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
+    for task in late:
+        task.cancel()
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("provider.close_failed", error=repr(error))
+
+
+def build_registry(configured: Mapping[str, Configured], maker: ProviderMaker) -> Registry:
     """Make every provider that is configured or comes by itself.
 
     Raises:
         ConfigError: The settings name a kind that no installed plugin makes.
     """
     registry = Registry()
-    kinds = {factory.kind: factory for factory in factories}
-    wanted: dict[str, dict[str, Any]] = {
-        factory.kind: {} for factory in factories if factory.automatic
-    }
-    wanted |= {name: dict(table) for name, table in settings.items()}
-    for name, table in wanted.items():
-        where = f"providers.{name}"
-        if not _NAME.fullmatch(name):
-            raise ConfigError(f"{where}: a provider's name is of a-z 0-9 . _ -", param=where)
-        own = {key: table.pop(key) for key in _Own.__struct_fields__ if key in table}
-        chosen: _Own = convert_settings(own, _Own, where)
-        if not chosen.enabled:
+    for name, wanted in configured.items():
+        if not wanted.enabled:
             continue
-        kind = chosen.kind or name
-        factory = kinds.get(kind)
-        if factory is None:
-            raise ConfigError(
-                f"{where}: no installed plugin makes providers of the kind {kind!r}; "
-                f"known: {', '.join(sorted(kinds))}",
-                param=where,
-            )
-        values = convert_settings(table, factory.settings, where)
-        context = ProviderContext(name, values, data_dir / "providers" / name, environment)
+        entry = Entry(name, wanted.kind, wanted.origin)
         try:
-            registry.add(name, factory.create(context))
+            entry.provider = maker.make(name, wanted.kind, wanted.table)
         except ConfigError:
             raise
-        except Exception as error:
-            log.exception("provider.not_made", provider=name)
-            registry.failures[name] = ConfigError(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  # logged there
+            entry.failure = not_made(name, error)
+        registry.put(entry)
     return registry

@@ -36,8 +36,12 @@ class SupervisedPool(Protocol):
         """Start nothing."""
         ...
 
-    def resume(self) -> None:
-        """Start again, spare members at once."""
+    def resume(self, *, warm: bool = True) -> None:
+        """Start again; spare members at once, or only when one is claimed."""
+        ...
+
+    def warm(self) -> None:
+        """Start spare members."""
         ...
 
     def renew(self) -> None:
@@ -77,6 +81,7 @@ class Supervisor:
         self._failure: HubError | None = None
         self._degraded: HubError | None = None
         self._proved: Program | None = None
+        self._resting = False
 
     @property
     def failure(self) -> HubError | None:
@@ -176,9 +181,32 @@ class Supervisor:
         self._failure = self._degraded = None
         self._budget.reset()
         self._test.repeat_no_more()
-        self._pool.resume()
+        self._pool.resume(warm=not self._resting)
         if changed:
             log.info("provider.available", provider=self._name)
+
+    def rest(self) -> None:
+        """Keep no workers but those with a turn, until `wake`."""
+        self._resting = True
+        self._pool.renew()
+
+    def wake(self) -> None:
+        """Keep workers in reserve again."""
+        self._resting = False
+        if self.normal:
+            self._pool.warm()
+
+    def restart(self) -> None:
+        """Have every worker replaced, and test a program that failed.
+
+        If only an update failed, the workers that go on serving are kept until it passes.
+        """
+        if self._degraded is None:
+            self._pool.renew()
+        if not self.normal:
+            self._test.begin()
+        elif not self._resting:
+            self._pool.warm()
 
     async def aclose(self) -> None:
         """End the self-test, and test no more."""

@@ -62,6 +62,16 @@ class Catalog:
         """
         return await self._locate(self._aliases.get(model_id, model_id))
 
+    def admit(self, name: str) -> None:
+        """Refuse a turn of a provider that takes none.
+
+        Raises:
+            ProviderDraining: It is drained, or being removed.
+        """
+        refusal = self._registry.entry(name).refusal
+        if refusal is not None:
+            raise refusal
+
     async def _locate(self, wanted: str) -> tuple[Provider, str]:
         parts = split_model_id(wanted)
         if parts is not None:

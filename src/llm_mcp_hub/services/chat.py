@@ -55,6 +55,7 @@ class ChatService:
             SessionBusy: Another turn runs on the session.
             KeyReused: The key came with another request before.
             Draining: The hub is shutting down, or began to while this waited.
+            ProviderDraining: An administrator has the provider take no turns.
             HubError: What the provider raises.
         """
         if self._draining:
@@ -77,6 +78,7 @@ class ChatService:
         started = time.perf_counter()
         _check(command)
         provider, model = await self._catalog.resolve(command.model)
+        being_opened.of(provider.name)
         head = JournalHead(
             turn_id=new_turn_id(),
             principal=principal.name,
@@ -109,6 +111,7 @@ class ChatService:
         being_opened: Opening,
     ) -> Turn:
         turn_id = head.turn_id
+        self._catalog.admit(provider.name)
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from llm_mcp_hub.domain.status import PoolFigures, ProviderState
-from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.providers.registry import Entry
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.workers.memory import available_bytes
 
@@ -55,7 +55,7 @@ class Pressure(Struct, frozen=True):
     providers: tuple[ProviderPressure, ...]
 
 
-def pressure(providers: Iterable[Provider], running: RunningTurns, *, draining: bool) -> Pressure:
+def pressure(providers: Iterable[Entry], running: RunningTurns, *, draining: bool) -> Pressure:
     """The pressure at this moment; reads two small files."""
     each = tuple(_of(provider, draining=draining) for provider in providers)
     loads = [one.load for one in each if one.accepting]
@@ -69,7 +69,7 @@ def pressure(providers: Iterable[Provider], running: RunningTurns, *, draining: 
     )
 
 
-def _of(provider: Provider, *, draining: bool) -> ProviderPressure:
+def _of(provider: Entry, *, draining: bool) -> ProviderPressure:
     status = provider.status()
     pool = status.pool
     reason = "The hub is shutting down." if draining else _why_not(status.state, pool)

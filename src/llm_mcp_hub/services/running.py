@@ -28,8 +28,8 @@ def refused() -> Draining:
 def interrupted() -> Draining:
     """The error of a turn that had begun, and may have cost something."""
     return Draining(
-        "The hub was stopped before the answer was complete, and nothing of this turn was stored. "
-        "Send the request again if you want another answer.",
+        "The hub, or the provider, was stopped before the answer was complete, and nothing of this "
+        "turn was stored. Send the request again if you want another answer.",
         retryable=False,
     )
 
@@ -61,11 +61,11 @@ class Stoppable(Protocol):
 
 
 class RunningTurns:
-    """The turns of one hub."""
+    """The turns of one hub, each with its provider once that is known."""
 
     def __init__(self) -> None:
-        self._turns: set[Stoppable] = set()
-        self._none: asyncio.Future[None] | None = None
+        self._turns: dict[Stoppable, str | None] = {}
+        self._none: dict[str | None, asyncio.Future[None]] = {}
         self._gone: dict[Stoppable, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
@@ -74,36 +74,47 @@ class RunningTurns:
     def __iter__(self) -> Iterator[Stoppable]:
         return iter(list(self._turns))
 
-    def add(self, turn: Stoppable) -> None:
-        """It runs."""
-        self._turns.add(turn)
+    def count(self, provider: str) -> int:
+        """How many are a provider's."""
+        return len(self._of(provider))
+
+    def add(self, turn: Stoppable, provider: str | None = None) -> None:
+        """It runs, or it is known now whose it is."""
+        self._turns[turn] = provider
 
     def remove(self, turn: Stoppable) -> None:
         """It has ended."""
-        self._turns.discard(turn)
+        self._turns.pop(turn, None)
         gone = self._gone.pop(turn, None)
         if gone is not None:
             gone.set_result(None)
-        if self._none is not None and not self._turns:
-            self._none.set_result(None)
-            self._none = None
+        for provider in [one for one in self._none if not self._of(one)]:
+            self._none.pop(provider).set_result(None)
 
-    async def wait_until_none(self, seconds: float) -> None:
-        """Wait for the end of the last one, at most for so long."""
-        if self._turns:
-            if self._none is None:
-                self._none = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._none], timeout=seconds)
+    async def wait_until_none(self, seconds: float, provider: str | None = None) -> None:
+        """Wait for the end of the last one, or of a provider's last one, at most for so long."""
+        if self._of(provider):
+            if provider not in self._none:
+                self._none[provider] = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._none[provider]], timeout=seconds)
 
-    async def stop(self, seconds: float) -> None:
-        """Stop them all, and wait for their ends at most for so long."""
-        if self._turns:
+    async def stop(self, seconds: float, provider: str | None = None) -> None:
+        """Stop them all, or a provider's, and wait for their ends at most for so long.
+
+        Of a provider only those that have begun: one that is being opened fails with it.
+        """
+        turns = [
+            turn for turn in self._of(provider) if provider is None or not isinstance(turn, Opening)
+        ]
+        if turns:
             loop = asyncio.get_running_loop()
             until = loop.time() + seconds
-            await asyncio.wait(
-                [loop.create_task(turn.stop()) for turn in self._turns], timeout=seconds
-            )
-            await self.wait_until_none(until - loop.time())
+            await asyncio.wait([loop.create_task(turn.stop()) for turn in turns], timeout=seconds)
+            await self.wait_until_none(until - loop.time(), provider)
+
+    def _of(self, provider: str | None) -> list[Stoppable]:
+        """A provider's, or all for None."""
+        return [turn for turn, whose in self._turns.items() if provider in (None, whose)]
 
     async def end(
         self, key: SessionKey, error: HubError, seconds: float, turn_id: str | None = None
@@ -151,6 +162,10 @@ class Opening:
         self._before = task.cancelling()
         self._running.add(self)
         return self
+
+    def of(self, provider: str) -> None:
+        """It is a turn of that provider's that is being opened."""
+        self._running.add(self, provider)
 
     def __exit__(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,13 +12,13 @@ from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import (
     CredentialState,
     CredentialStatus,
+    Origin,
     PoolFigures,
     ProviderState,
     QuotaWindow,
 )
 from llm_mcp_hub.errors import HubError
-from llm_mcp_hub.providers.base import Provider
-from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.providers.registry import Entry, Registry
 from llm_mcp_hub.state.base import Store
 
 PING_SECONDS = 2.0
@@ -103,6 +104,10 @@ class ProviderReport(Struct, frozen=True):
         reason: Why it is not available; empty when it is.
         warning: What is wrong although it is available; empty when nothing is.
         deadlines: How often each deadline has passed since the hub's start, by name.
+        kind: What its plugin calls its sort.
+        draining: Whether an administrator has it take no new turns.
+        removing: Whether it is being removed.
+        settings: What it was given, if it was added at run time and an administrator asks.
     """
 
     name: str
@@ -116,6 +121,11 @@ class ProviderReport(Struct, frozen=True):
     quota: tuple[QuotaWindow, ...]
     warning: str = ""
     deadlines: dict[str, int] = {}
+    kind: str = ""
+    origin: Origin = Origin.CONFIGURED
+    draining: bool = False
+    removing: bool = False
+    settings: dict[str, Any] | None = None
 
 
 class StatusService:
@@ -129,8 +139,7 @@ class StatusService:
     async def health(self) -> HealthReport:
         """The whole hub. Unhealthy: nothing can be served. Degraded: something can't be."""
         state = await self._state()
-        providers = {provider.name: provider.status().state for provider in self._registry}
-        providers |= dict.fromkeys(self._registry.failures, ProviderState.UNAVAILABLE)
+        providers = {entry.name: entry.status().state for entry in self._registry.entries()}
         available = [state is ProviderState.AVAILABLE for state in providers.values()]
         hub = ComponentHealth(Health.HEALTHY)
         if self.draining:
@@ -145,53 +154,18 @@ class StatusService:
         """Whether requests should be sent here: the state store answers, and no shutdown runs."""
         return not self.draining and (await self._state()).status is Health.HEALTHY
 
-    async def providers(self) -> list[ProviderReport]:
-        """Every provider, those that could not be made included."""
-        reports = [await self.provider_report(provider) for provider in self._registry]
-        reports += [
-            ProviderReport(
-                name=name,
-                state=ProviderState.UNAVAILABLE,
-                reason=error.message,
-                version=None,
-                authentication=None,
-                models=(),
-                credential=None,
-                pool=PoolFigures(),
-                quota=(),
-            )
-            for name, error in self._registry.failures.items()
-        ]
-        return reports
+    async def providers(self, *, settings: bool = False) -> list[ProviderReport]:
+        """Every provider, those that could not be made included; with settings for admins only."""
+        entries = self._registry.entries()
+        return [await _report(entry, settings=settings) for entry in entries]
 
-    async def provider(self, name: str) -> ProviderReport:
+    async def provider(self, name: str, *, settings: bool = False) -> ProviderReport:
         """One provider.
 
         Raises:
             UnknownProvider: There is none of that name.
         """
-        for report in await self.providers():
-            if report.name == name:
-                return report
-        return await self.provider_report(self._registry.get(name))
-
-    async def provider_report(self, provider: Provider) -> ProviderReport:
-        """A provider and its login."""
-        status = provider.status()
-        credential = provider.credential_status()
-        return ProviderReport(
-            name=provider.name,
-            state=status.state,
-            reason=status.reason,
-            version=status.version,
-            authentication=credential.method if credential is not None else None,
-            models=tuple(await provider.models()),
-            credential=credential,
-            pool=status.pool,
-            quota=status.quota,
-            warning=status.warning,
-            deadlines=status.deadlines,
-        )
+        return await _report(self._registry.entry(name), settings=settings)
 
     def tokens(self) -> list[TokenReport]:
         """The login of every provider that has one."""
@@ -213,6 +187,29 @@ class StatusService:
         else:
             return StateHealth(Health.HEALTHY, self._store.name)
         return StateHealth(Health.UNHEALTHY, self._store.name, message)
+
+
+async def _report(entry: Entry, *, settings: bool) -> ProviderReport:
+    status, provider = entry.status(), entry.provider
+    credential = provider.credential_status() if provider is not None else None
+    return ProviderReport(
+        name=entry.name,
+        state=status.state,
+        reason=status.reason,
+        version=status.version,
+        authentication=credential.method if credential is not None else None,
+        models=tuple(await provider.models()) if provider is not None else (),
+        credential=credential,
+        pool=status.pool,
+        quota=status.quota,
+        warning=status.warning,
+        deadlines=status.deadlines,
+        kind=entry.kind,
+        origin=entry.origin,
+        draining=entry.draining or entry.leaving,
+        removing=entry.leaving,
+        settings=entry.settings if settings else None,
+    )
 
 
 def _token_report(name: str, credential: CredentialStatus, now: float) -> TokenReport:

@@ -93,7 +93,7 @@ class Turn:
         self._closing: asyncio.Task[None] | None = None
         self._told = False
         self._stopped: HubError | None = None
-        context.running.add(self)
+        context.running.add(self, provider)
 
     @property
     def turn_id(self) -> str:

@@ -28,6 +28,7 @@ from llm_mcp_hub.domain.session import (
     SessionPage,
     SessionSummary,
 )
+from llm_mcp_hub.state.records import RecordStore
 
 NEWEST_FIRST = Listing()
 
@@ -219,7 +220,7 @@ class JournalStore(Protocol):
         ...
 
 
-class Store(SessionStore, AccessTokenStore, JournalStore, Protocol):
+class Store(SessionStore, AccessTokenStore, JournalStore, RecordStore, Protocol):
     """All of the hub's state."""
 
     name: str

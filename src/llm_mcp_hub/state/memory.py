@@ -28,6 +28,7 @@ from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.memory_journals import MemoryJournals
+from llm_mcp_hub.state.memory_records import MemoryRecords
 from llm_mcp_hub.state.paging import make_page, position, read_cursor
 
 
@@ -60,7 +61,7 @@ class _Entry(Struct):
         self.lease_until = 0.0
 
 
-class MemoryStore(MemoryJournals):
+class MemoryStore(MemoryJournals, MemoryRecords):
     """The reference for the other stores, and enough for a hub that may forget."""
 
     name = "memory"

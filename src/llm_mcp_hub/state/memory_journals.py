@@ -37,6 +37,7 @@ class MemoryJournals:
     """Journals and idempotency keys in this process's memory."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._journals: dict[Key, _Kept] = {}
         self._turn_of_key: dict[Key, Key] = {}
         self._journal_ends: list[tuple[float, Key]] = []

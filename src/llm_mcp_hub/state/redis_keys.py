@@ -18,6 +18,8 @@ script may touch all of it. The tag is a digest: principals are free text, keys 
     prefix:principals              zset      everybody, by the latest `expires_at`
     {prefix:tokens}:by-id          hash      access tokens
     {prefix:tokens}:by-name        hash      their ids
+    {prefix:records:<collection>}:records  hash    records by name
+    {prefix:records:<collection>}:version  string  how many changes there were
 """
 
 from functools import lru_cache
@@ -103,3 +105,9 @@ def principals_key(prefix: str) -> str:
 def token_keys(prefix: str) -> tuple[str, str]:
     """Access tokens by id, and ids by name."""
     return (f"{{{prefix}:tokens}}:by-id", f"{{{prefix}:tokens}}:by-name")
+
+
+def collection_keys(prefix: str, collection: str) -> tuple[str, str]:
+    """Records of a collection, and its version."""
+    base = f"{{{prefix}:records:{collection}}}"
+    return (f"{base}:records", f"{base}:version")

@@ -37,6 +37,7 @@ from llm_mcp_hub.state.redis_keys import (
     token_keys,
 )
 from llm_mcp_hub.state.redis_listing import RedisListings, summary_of
+from llm_mcp_hub.state.redis_records import RedisRecords
 from llm_mcp_hub.state.redis_url import RedisAddress
 
 SLACK_SECONDS = 3600.0
@@ -62,8 +63,8 @@ _ADD_TOKEN = Script(lua.ADD_TOKEN)
 _DELETE_TOKEN = Script(lua.DELETE_TOKEN)
 
 
-class RedisStore(RedisListings, RedisJournals):
-    """Sessions, access tokens and journals in Redis 6.2 or later."""
+class RedisStore(RedisListings, RedisJournals, RedisRecords):
+    """Sessions, access tokens, journals and records in Redis 6.2 or later."""
 
     name = "redis"
 

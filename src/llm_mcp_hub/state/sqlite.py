@@ -29,6 +29,7 @@ from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
 from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
 from llm_mcp_hub.state.sqlite_listing import page
+from llm_mcp_hub.state.sqlite_records import SqliteRecords
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
 
@@ -40,8 +41,8 @@ JOURNALS_TOGETHER = 32
 _decode_token = msgspec.json.Decoder(AccessToken).decode
 
 
-class SqliteStore:
-    """Sessions, access tokens and journals in a file, or in memory for the path `:memory:`."""
+class SqliteStore(SqliteRecords):
+    """All of the hub's state in a file, or in memory for the path `:memory:`."""
 
     name = "sqlite"
 

@@ -101,7 +101,20 @@ _LISTINGS = (
         input_tokens, output_tokens, model, title
     )""",
 )
-_STEPS = (_SESSIONS, _JOURNALS, _LISTINGS)
+_RECORDS = (
+    """CREATE TABLE collections (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE records (
+        collection TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (collection, name)
+    ) WITHOUT ROWID""",
+)
+_STEPS = (_SESSIONS, _JOURNALS, _RECORDS, _LISTINGS)
 """What each version of the tables added to the one before."""
 SCHEMA_VERSION = len(_STEPS)
 

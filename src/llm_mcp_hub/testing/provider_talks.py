@@ -71,7 +71,7 @@ async def _branches(trial: Trial) -> None:
     provider = await trial.started()
     (root,) = new_words(1)
     said = await talk(trial, provider, [root])
-    branches = new_words(4)
+    branches = new_words(2)
     for principal in ("ann", "bob"):
         for word in branches:
             others = [each for each in branches if each != word]

@@ -28,6 +28,7 @@ from llm_mcp_hub.state.base import Lease, Store
 from llm_mcp_hub.testing.store_journal_steps import JournalStep, journal_steps
 from llm_mcp_hub.testing.store_model import Key, StoreModel
 from llm_mcp_hub.testing.store_promise import START, BrokenPromiseError, OpenStore
+from llm_mcp_hub.testing.store_record_steps import RecordStep, record_steps
 
 STEPS = 40
 PAGE = 2
@@ -107,7 +108,7 @@ class _Wait(Struct, frozen=True):
 
 
 _SessionStep = _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete
-_Step = _SessionStep | _ListAll | _Holders | _ReadAll | _Wait | JournalStep
+_Step = _SessionStep | _ListAll | _Holders | _ReadAll | _Wait | JournalStep | RecordStep
 _Steps = Mapping[str, tuple[int, st.SearchStrategy[_Step]]]
 """Each with its weight among all of them."""
 
@@ -149,8 +150,9 @@ _session_steps: _Steps = {
     "release": (1, st.builds(_Release, _keys, _turns)),
     "delete": (1, st.builds(_Delete, _keys)),
 }
-_KINDS: tuple[_Steps, ...] = (_session_steps, {**_session_steps, **journal_steps})
-"""Histories of sessions alone, and of sessions and journals that should not notice each other."""
+_KINDS: tuple[_Steps, ...] = (_session_steps, {**_session_steps, **journal_steps}, record_steps)
+"""Histories of sessions alone, of sessions and journals that should not notice each other, and of
+records."""
 
 
 def _any_of(steps: _Steps) -> st.SearchStrategy[_Step]:

@@ -16,15 +16,17 @@ from llm_mcp_hub.domain.session import (
 )
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
 from llm_mcp_hub.state.base import NEWEST_FIRST, Lease
+from llm_mcp_hub.state.records import Collection, Record
 
 Key = tuple[str, str]
 """Principal and session id, or principal and turn id."""
 
 
 class StoreModel:
-    """What a store promises about sessions and journals, as slow and as plain as can be."""
+    """What a store promises about all it keeps, as slow and as plain as can be."""
 
     def __init__(self) -> None:
+        self.collections: dict[str, Collection] = {}
         self.journals: dict[Key, tuple[Journal, float]] = {}
         self.turns: dict[Key, str] = {}
         self.sessions: dict[Key, Session] = {}
@@ -196,6 +198,39 @@ class StoreModel:
         texts = [one.message.text for one in change.messages if one.message.role == "user"]
         words = [" ".join(text.split()) for text in texts if text.split()]
         return before or (words or [""])[0][:80]
+
+    def list_records(self, collection: str) -> Collection:
+        """As the store."""
+        return self.collections.get(collection, Collection(0, ()))
+
+    def get_record(self, collection: str, name: str) -> Record | None:
+        """As the store."""
+        found = [one for one in self.list_records(collection).records if one.name == name]
+        return found[0] if found else None
+
+    def put_record(
+        self, collection: str, name: str, body: bytes, expected: int | None
+    ) -> int | None:
+        """As the store."""
+        held = self.get_record(collection, name)
+        if expected not in (None, held.version if held else 0):
+            return None
+        version = self.list_records(collection).version + 1
+        self._keep_records(collection, version, name, Record(name, version, body))
+        return version
+
+    def delete_record(self, collection: str, name: str, expected: int | None) -> bool:
+        """As the store."""
+        held = self.get_record(collection, name)
+        if held is None or expected not in (None, held.version):
+            return False
+        self._keep_records(collection, self.list_records(collection).version + 1, name)
+        return True
+
+    def _keep_records(self, collection: str, version: int, name: str, *new: Record) -> None:
+        others = [one for one in self.list_records(collection).records if one.name != name]
+        records = tuple(sorted([*others, *new], key=lambda one: one.name))
+        self.collections[collection] = Collection(version, records)
 
     def _journal(self, head: JournalHead, now: float) -> Journal:
         journal = self.read_journal(head.principal, head.turn_id, 0, now)

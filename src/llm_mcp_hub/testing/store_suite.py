@@ -28,6 +28,7 @@ from llm_mcp_hub.testing import (
     store_leases,
     store_listing,
     store_orders,
+    store_records,
     store_sessions,
 )
 from llm_mcp_hub.testing.promise import Promise, broken
@@ -39,6 +40,7 @@ STORE_PROMISES: tuple[Promise[Store], ...] = (
     *store_journals.promise.all,
     *store_keys.promise.all,
     *store_orders.promise.all,
+    *store_records.promise.all,
     *store_listing.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place."""

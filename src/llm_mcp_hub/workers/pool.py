@@ -126,10 +126,11 @@ class Pool(Generic[M]):
         self._paused = reason
         self._serve()
 
-    def resume(self) -> None:
-        """Start members again."""
+    def resume(self, *, warm: bool = True) -> None:
+        """Start members again; spare ones at once unless `warm` is off."""
         self._paused = None
-        self.warm()
+        if warm:
+            self.warm()
 
     def renew(self) -> None:
         """Have no member used for another turn that has been started so far.

@@ -5,7 +5,7 @@ from llm_mcp_hub.errors import Draining, MemoryShort, QueueFull, QueueTimeout
 
 def draining() -> Draining:
     """The pool is closing."""
-    return Draining("The hub is shutting down; send the request to it again later.")
+    return Draining("The provider's workers are being ended. Send the request again in a moment.")
 
 
 def queue_full(waiting: int, retry_after: float) -> QueueFull:

@@ -6,7 +6,7 @@ Guarantee: no API key is ever used, and no login token passes through the hub.
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import Provider, ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.setup import ProviderSetup
-from llm_mcp_hub_claude.settings import ClaudeSettings
+from llm_mcp_hub_claude.settings import ClaudeRuntimeSettings, ClaudeSettings
 
 
 def _create(context: ProviderContext) -> Provider:
@@ -24,4 +24,12 @@ def _setup(context: ProviderContext) -> ProviderSetup:
 @hookimpl
 def hub_register_providers() -> list[ProviderFactory]:
     """The kind `claude`, which is there without being configured."""
-    return [ProviderFactory("claude", _create, ClaudeSettings, setup=_setup)]
+    return [
+        ProviderFactory(
+            "claude",
+            _create,
+            ClaudeSettings,
+            setup=_setup,
+            runtime_settings=ClaudeRuntimeSettings,
+        )
+    ]

@@ -59,13 +59,22 @@ STATE_DIRECTORY = "state"
 TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"  # noqa: S105  # a variable's name
 
 
-def cli_directory(data_dir: Path) -> Path:
-    """Where `llm-mcp-hub setup claude` installs Claude Code."""
-    return data_dir / "cli"
+def cli_directory(data_dir: Path, kind_dir: Path | None = None) -> Path:
+    """Where `llm-mcp-hub setup` installs Claude Code: once, for all providers of the kind.
+
+    Args:
+        data_dir: The provider's directory, which counts if it has a Claude Code of its own.
+        kind_dir: That of the provider named `claude`; None if there is only the one.
+    """
+    own = data_dir / "cli"
+    return own if kind_dir is None or own.exists() else kind_dir / "cli"
 
 
 def find_executable(
-    settings: ClaudeSettings, data_dir: Path, environment: Mapping[str, str]
+    settings: ClaudeSettings,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    kind_dir: Path | None = None,
 ) -> str:
     """The program: the configured one, else the installed one, else the one on the PATH.
 
@@ -82,7 +91,7 @@ def find_executable(
                 detail=settings.executable,
             )
         return found
-    installed = cli_directory(data_dir) / "node_modules" / ".bin" / "claude"
+    installed = cli_directory(data_dir, kind_dir) / "node_modules" / ".bin" / "claude"
     found = shutil.which(str(installed)) or shutil.which("claude", path=path)
     if found is None:
         raise ProviderUnavailable(

@@ -52,16 +52,19 @@ class ClaudeProvider(CliProvider):
         super().__init__(context.name, settings.pool, settings.deadlines, settings.supervision)
         self._settings = settings
         self._data_dir = context.data_dir
+        self._kind_dir = context.kind_dir
         self._environment = context.environment
 
     def worker_spec(self) -> WorkerSpec:
         """How to start Claude Code with the login there is now."""
         settings = self._settings
-        executable = command.find_executable(settings, self._data_dir, self._environment)
+        executable = command.find_executable(
+            settings, self._data_dir, self._environment, self._kind_dir
+        )
         login = find_login(settings, self._data_dir, self._environment)
         status = credential_status(login, time.time())
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
-            raise LoginRequired(f"{status.message} {status.remedy}")
+            raise LoginRequired(f"{status.message} {self._own(status.remedy)}")
         return command.worker_spec(
             executable,
             login,
@@ -108,7 +111,13 @@ class ClaudeProvider(CliProvider):
         """The login's dates and plan."""
         login = find_login(self._settings, self._data_dir, self._environment)
         status = credential_status(login, time.time())
-        return msgspec.structs.replace(status, verified_at=self._verified_at)
+        return msgspec.structs.replace(
+            status, verified_at=self._verified_at, remedy=self._own(status.remedy)
+        )
+
+    def _own(self, remedy: str) -> str:
+        """The remedy for this provider's login, of which there can be several."""
+        return remedy.replace("setup claude", f"setup {self.name}")
 
     def _offered(self) -> tuple[ModelCard, ...]:
         cards = tuple(ModelCard(name, name) for name in self._settings.models)

@@ -6,12 +6,14 @@ than the vendor's into the tool's environment.
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.login_places import login_directory, login_file
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.environment import refuse_forbidden
 from llm_mcp_hub.workers.limits import PoolLimits
@@ -75,6 +77,16 @@ class ClaudeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     deadlines: Deadlines = Deadlines()
     supervision: Supervision = Supervision()
     limits: WorkerLimits = WorkerLimits()
+
+
+class ClaudeRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of it a provider may be given when it is added at run time."""
+
+    config_dir: Annotated[str, login_directory(".credentials.json")] = ""
+    oauth_token_file: Annotated[str, login_file()] = ""
+    models: tuple[str, ...] = ()
+    aliases: dict[str, str] = {}
+    pool: PoolLimits = PoolLimits()
 
 
 def check_settings(settings: ClaudeSettings, where: str) -> None:

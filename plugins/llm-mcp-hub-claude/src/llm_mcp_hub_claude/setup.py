@@ -32,6 +32,7 @@ class Setup:
         data_dir: The provider's directory.
         environment: The user's environment, of which the programs see an allow-list.
         settings: The provider's settings.
+        kind_dir: The directory of the provider named `claude`, whose Claude Code serves all.
     """
 
     title = "Claude Code"
@@ -42,8 +43,11 @@ class Setup:
         data_dir: Path,
         environment: Mapping[str, str],
         settings: ClaudeSettings | None = None,
+        kind_dir: Path | None = None,
     ) -> None:
         self._data_dir = data_dir
+        self._cli_directory = cli_directory(data_dir, kind_dir)
+        self._kind_dir = kind_dir
         self._environment = environment
         self._settings = settings or ClaudeSettings()
 
@@ -61,7 +65,7 @@ class Setup:
 
     @property
     def _modules(self) -> Path:
-        return cli_directory(self._data_dir) / "node_modules"
+        return self._cli_directory / "node_modules"
 
     @property
     def _login_dir(self) -> Path:
@@ -77,7 +81,7 @@ class Setup:
 
     def install_command(self) -> Command:
         """Install the pinned version with npm, into the data directory, which is made for it."""
-        directory = cli_directory(self._data_dir)
+        directory = self._cli_directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = ("npm", "install", f"--prefix={directory}", "--no-audit", "--no-fund")
         # How npm reaches its registry is the user's business.
@@ -146,7 +150,9 @@ class Setup:
         return Command((self._program(), *arguments), environment)
 
     def _program(self) -> str:
-        return str(find_executable(self._settings, self._data_dir, self._environment))
+        return str(
+            find_executable(self._settings, self._data_dir, self._environment, self._kind_dir)
+        )
 
     def _installed_version(self) -> str | None:
         try:
@@ -168,4 +174,4 @@ class _Package(Struct):
 
 def setup_of(context: ProviderContext) -> Setup:
     """The steps for a configured provider."""
-    return Setup(context.data_dir, context.environment, context.settings)
+    return Setup(context.data_dir, context.environment, context.settings, context.kind_dir)
