@@ -21,7 +21,6 @@
     │   ├── SessionBusy         another turn runs on the session
     │   ├── SessionChanged      the session moved on, or was deleted, while the turn ran
     │   ├── SessionEnded        the session was deleted, and so its turn was interrupted
-    │   └── NameTaken
     │   ├── NameTaken
     │   └── ProviderConfigured  a provider of the configuration file can't be removed
     ├── LimitReached
