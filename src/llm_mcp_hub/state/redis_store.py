@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.session import (
     Session,
@@ -20,7 +19,6 @@ from llm_mcp_hub.domain.session import (
     StoredMessage,
 )
 from llm_mcp_hub.domain.transcript import EMPTY
-from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.state import redis_scripts as lua
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.change import busy, moved_on
@@ -37,10 +35,12 @@ from llm_mcp_hub.state.redis_keys import (
     PrincipalKeys,
     principal_keys,
     principals_key,
-    token_keys,
 )
+from llm_mcp_hub.state.redis_limits import RedisLimits
 from llm_mcp_hub.state.redis_records import RedisRecords
+from llm_mcp_hub.state.redis_tokens import RedisTokens
 from llm_mcp_hub.state.redis_url import RedisAddress
+from llm_mcp_hub.state.redis_usage import RedisUsage
 
 SLACK_SECONDS = 3600.0
 """Keys outlive what they hold by so much. Their expiry only collects garbage, by the clock of
@@ -53,7 +53,6 @@ PRINCIPALS_AT_ONCE = 50
 
 _encode = msgspec.json.Encoder().encode
 _decode_messages = msgspec.json.Decoder(tuple[StoredMessage, ...]).decode
-_decode_token = msgspec.json.Decoder(AccessToken).decode
 
 _BEGIN = Script(lua.BEGIN)
 _BEGIN_BY_DIGEST = Script(lua.BEGIN_BY_DIGEST)
@@ -63,12 +62,10 @@ _RELEASE = Script(lua.RELEASE)
 _GET = Script(lua.GET)
 _DELETE = Script(lua.DELETE)
 _LIST = Script(lua.LIST)
-_ADD_TOKEN = Script(lua.ADD_TOKEN)
-_DELETE_TOKEN = Script(lua.DELETE_TOKEN)
 
 
-class RedisStore(RedisJournals, RedisRecords):
-    """Sessions, access tokens, journals and records in Redis 6.2 or later."""
+class RedisStore(RedisJournals, RedisRecords, RedisTokens, RedisUsage, RedisLimits):
+    """All of the hub's state in Redis 6.2 or later."""
 
     name = "redis"
 
@@ -192,32 +189,6 @@ class RedisStore(RedisJournals, RedisRecords):
                 found += [_summary(each, item.decode(), fields) for item, fields in reply]
             found = heapq.nlargest(limit + 1, found, key=position)
         return make_page(found, limit)
-
-    async def add_token(self, token: AccessToken) -> None:
-        """Store a new access token."""
-        keys = token_keys(self._prefix)
-        if not await self._client.call(_ADD_TOKEN, keys, token.id, token.name, _encode(token)):
-            raise NameTaken(
-                f"An access token named {token.name!r} exists; choose another name, "
-                "or delete that one first",
-                param="name",
-            )
-
-    async def get_token(self, token_id: str) -> AccessToken | None:
-        """The access token of that id."""
-        by_id, _ = token_keys(self._prefix)
-        (body,) = await self._client.pipeline(("HGET", by_id, token_id))
-        return _decode_token(body) if body is not None else None
-
-    async def list_tokens(self) -> tuple[AccessToken, ...]:
-        """All access tokens, by name."""
-        by_id, _ = token_keys(self._prefix)
-        (bodies,) = await self._client.pipeline(("HVALS", by_id))
-        return tuple(sorted(map(_decode_token, bodies), key=lambda token: token.name))
-
-    async def delete_token(self, name: str) -> bool:
-        """Forget an access token."""
-        return bool(await self._client.call(_DELETE_TOKEN, token_keys(self._prefix), name))
 
     def _keys(self, principal: str) -> PrincipalKeys:
         return principal_keys(self._prefix, principal)

@@ -97,7 +97,39 @@ _RECORDS = (
         PRIMARY KEY (collection, name)
     ) WITHOUT ROWID""",
 )
-_STEPS = (_SESSIONS, _JOURNALS, _RECORDS)
+_USAGE_AND_LIMITS = (
+    "ALTER TABLE access_tokens ADD COLUMN used_at REAL",
+    """CREATE TABLE usage (
+        span INTEGER NOT NULL,
+        start INTEGER NOT NULL,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        counts BLOB NOT NULL,
+        expires_at REAL NOT NULL,
+        PRIMARY KEY (span, start, provider, model, principal)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX usage_by_end ON usage (expires_at)",
+    """CREATE TABLE usage_writers (
+        id TEXT PRIMARY KEY,
+        last INTEGER NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE limited_turns (
+        principal TEXT NOT NULL,
+        turn_id TEXT NOT NULL,
+        entered_at REAL NOT NULL,
+        runs_until REAL,
+        PRIMARY KEY (principal, turn_id)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE limited_days (
+        principal TEXT PRIMARY KEY,
+        day INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        tokens INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
+_STEPS = (_SESSIONS, _JOURNALS, _RECORDS, _USAGE_AND_LIMITS)
 """What each version of the tables added to the one before."""
 SCHEMA_VERSION = len(_STEPS)
 
