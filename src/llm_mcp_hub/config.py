@@ -80,6 +80,21 @@ class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     journal_seconds: float = 600.0
 
 
+class UsageConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[usage]`.
+
+    Attributes:
+        retention_days: How long it is remembered what was used, in hours that have counts.
+    """
+
+    retention_days: int = 400
+
+    @property
+    def retention_seconds(self) -> float:
+        """The same in seconds."""
+        return self.retention_days * 86_400.0
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
 
@@ -106,6 +121,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     sessions: SessionsConfig = SessionsConfig()
     turns: TurnsConfig = TurnsConfig()
+    usage: UsageConfig = UsageConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
@@ -141,6 +157,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
             ("turns.journal_seconds", self.turns.journal_seconds),
+            ("usage.retention_days", self.usage.retention_days),
         ):
             # Port 0 lets the system choose one.
             if not (0 < value < math.inf) and (path, value) != ("server.port", 0):

@@ -14,6 +14,7 @@ from typing import Self
 import structlog
 
 from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.domain.turn import TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
@@ -23,12 +24,15 @@ from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.limits import LimitKeeper
 from llm_mcp_hub.services.pressure import Pressure, pressure
 from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService
 from llm_mcp_hub.services.status import StatusService
 from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.services.usage import UsageService
+from llm_mcp_hub.services.usage_recorder import UsageRecorder
 from llm_mcp_hub.state.factory import create_store
 
 STOP_SECONDS = 5.0
@@ -89,13 +93,18 @@ class Hub:
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
+        self.usage = UsageService(self.store, config.usage.retention_seconds)
+        self._recorder = UsageRecorder(self.store, config.usage.retention_seconds)
+        self._limits = LimitKeeper(self.store)
         context = TurnContext(
             store=self.store,
             leases=self._leases,
             running=self._running,
             journals=self.journals,
+            limits=self._limits,
             session_ttl=config.sessions.ttl_seconds,
-            finished=self.plugins.turn_finished,
+            finished=self._turn_finished,
+            refused=self._recorder.record,
         )
         self.chat = ChatService(self.catalog, context)
 
@@ -142,6 +151,10 @@ class Hub:
             await asyncio.wait([closing])
             raise
 
+    def _turn_finished(self, turn: TurnRecord) -> None:
+        self._recorder.record(turn)
+        self.plugins.turn_finished(turn)
+
     async def _close(self) -> None:
         try:
             await self.stop_turns()
@@ -149,6 +162,9 @@ class Hub:
             await self.registry.aclose()
             await self._leases.aclose()
             await self.journals.aclose()
+            await self._limits.aclose()
+            await self._recorder.aclose()
+            await self.access.aclose()
         finally:
             await self.store.aclose()
 

@@ -13,6 +13,7 @@ from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
+from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
@@ -53,6 +54,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         base = self._path.rstrip("/")
-        document_streams(app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}")
+        paths = (PATH, DOCUMENTED_EVENTS_PATH, USAGE_PATH)
+        document_streams(app, *(f"{base}{path}" for path in paths))
         async with self.hub:
             yield

@@ -23,12 +23,12 @@ from llm_mcp_hub.errors import (
     InternalError,
     ProviderStreamCut,
     StateUnavailable,
-    TurnCancelled,
 )
 from llm_mcp_hub.providers.base import ChunkStream
-from llm_mcp_hub.services.follow import recorded
+from llm_mcp_hub.services.follow import cancelled, recorded
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.limits import Admission, LimitKeeper
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import RunningTurns, interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
@@ -42,14 +42,16 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class TurnContext(Struct, frozen=True):
-    """What a turn needs of the hub."""
+    """What a turn needs of the hub; `refused` is told of those that could not be opened."""
 
     store: SessionStore
     leases: LeaseKeeper
     running: RunningTurns
     journals: Journals
+    limits: LimitKeeper
     session_ttl: float
     finished: Callable[[TurnRecord], None]
+    refused: Callable[[TurnRecord], None]
 
 
 class Turn:
@@ -60,6 +62,7 @@ class Turn:
         model_id: `provider/name`.
         created_at: Unix seconds.
         completion: The whole answer, once the stream has finished.
+        admission: How it was let in; None if its principal has no limits.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Turn:
         hold: SessionHold | None,
         started: float,
         live: LiveTurn | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        self.admission = admission
         self.request = request
         self.model_id = f"{provider}/{request.model}"
         # As in the journal: whoever follows is to get the very same answer.
@@ -200,6 +205,8 @@ class Turn:
                     )
             except Exception:  # the lease passes by itself soon
                 log.exception("session.not_released", turn_id=self.turn_id)
+        if self.admission is not None:
+            await self.admission.leave(self.completion)
         if self._live is not None and not self._live.complete:
             await self._end_journal(
                 self._live
@@ -228,7 +235,7 @@ class Turn:
         if live.end is None and self._outcome is Outcome.DONE:
             live.add(self._unrecorded)  # stored when the caller had left already
             live.finish(JournalEnd())
-        live.finish(JournalEnd(recorded(_cancelled())))
+        live.finish(JournalEnd(recorded(cancelled())))
         journals = self._context.journals
         if live.head.key is None:
             journals.touch(live)
@@ -253,6 +260,9 @@ class Turn:
                 self._storing = asyncio.get_running_loop().create_task(again)
                 raise
         self._outcome = Outcome.DONE
+        if self.admission is not None:
+            # Whoever has the answer may send the next request.
+            await self.admission.leave(completion)
 
     async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
         context = self._context
@@ -288,10 +298,3 @@ class Turn:
             seconds=time.perf_counter() - self._started,
             first_chunk_seconds=None if first is None else first - self._started,
         )
-
-
-def _cancelled() -> TurnCancelled:
-    return TurnCancelled(
-        "The turn was ended before its answer was complete: its caller left and did not come back "
-        "in time. Nothing of it was stored; send the request again if you want an answer."
-    )
