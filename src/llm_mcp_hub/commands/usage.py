@@ -19,17 +19,8 @@ from llm_mcp_hub.domain.usage import UsageFigures
 from llm_mcp_hub.services.access import LOCAL
 from llm_mcp_hub.services.usage import UsageGroup, UsageQuery, UsageReport, UsageService
 
-COLUMNS = (
-    "REQUESTS",
-    "FAILED",
-    "CANCELLED",
-    "INPUT",
-    "OUTPUT",
-    "MEAN",
-    "P95",
-    "FIRST",
-    "P95 FIRST",
-)
+_COUNTS = ("REQUESTS", "FAILED", "CANCELLED", "INPUT", "OUTPUT")
+_TIMES = ("MEAN", "P95", "FIRST", "P95 FIRST")
 
 
 @click.command("usage")
@@ -79,7 +70,7 @@ def command(
         click.echo(usage_csv(report, zone), nl=False)
     else:
         names = [one.value.replace("_", " ").upper() for one in query.group_by]
-        write_table(("FROM", *names, *COLUMNS), list(_rows(report, query)))
+        write_table(("FROM", *names, *_COUNTS, *_TIMES), list(_rows(report, query)))
 
 
 async def _report(place: Place, query: UsageQuery) -> UsageReport:
