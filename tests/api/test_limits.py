@@ -86,7 +86,7 @@ def test_turns_at_once(limited, scripted, until):
 
 
 def test_what_is_refused_later_counts_for_nothing(limited):
-    client, chat = limited("refused", requests_per_day=1, concurrent_turns=1)
+    _, chat = limited("refused", requests_per_day=1, concurrent_turns=1)
     for _ in range(3):
         assert (
             chat("refuse QueueFull", model="scripted/one").json()["error"]["code"] == "queue_full"

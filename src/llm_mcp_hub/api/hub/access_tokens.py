@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import PathParameter
+from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from llm_mcp_hub.api.errors import error_responses
@@ -115,7 +115,7 @@ def access_token_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         responses=error_responses(409, 413),
         summary="Make an access token; the answer has its text, this once",
     )
-    async def create_access_token(data: CreateAccessToken) -> NewAccessToken:
+    async def create_access_token(data: JSONBody[CreateAccessToken]) -> NewAccessToken:
         token, text = await hub.access.create(
             data.name, data.scopes, data.expires_at, data.priority, _limits(data.limits)
         )
@@ -150,7 +150,9 @@ def access_token_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         responses=error_responses(404, 409, 413),
         summary="Change what an access token allows",
     )
-    async def update_access_token(token_id: TokenId, data: UpdateAccessToken) -> AccessTokenObject:
+    async def update_access_token(
+        token_id: TokenId, data: JSONBody[UpdateAccessToken]
+    ) -> AccessTokenObject:
         token = await hub.access.get(token_id)
         changes = {
             name: value

@@ -60,7 +60,7 @@ def usage_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
                 description="Where days begin: an offset such as `+09:00`, or `Asia/Seoul`",
             ),
         ] = "UTC",
-        format_: Annotated[
+        format: Annotated[  # noqa: A002  # its name in the query
             Literal["json", "csv"] | None,
             QueryParameter(name="format", description="By default what `Accept` asks for"),
         ] = None,
@@ -74,7 +74,7 @@ def usage_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
             zone=zone,
         )
         report = await hub.usage.report(caller(request.scope), query)
-        if format_ == "csv" or (format_ is None and _wants_csv(request.headers.get("accept"))):
+        if format == "csv" or (format is None and _wants_csv(request.headers.get("accept"))):
             answer: Any = Response(usage_csv(report, zone), media_type="text/csv")
             return answer  # type: ignore[no-any-return]  # the annotation is for the document
         return report
