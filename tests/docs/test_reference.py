@@ -1,5 +1,6 @@
 """The reference pages say what the code does: every error, setting, route and field."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
+from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest, ChatMessage
 from llm_mcp_hub.config import ENVIRONMENT_PREFIX, HubConfig, read_config
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.chat import Effort
+from llm_mcp_hub.domain.limits import LIMIT_NAMES
 from llm_mcp_hub.domain.status import PoolFigures
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.deadlines import Deadlines
@@ -169,6 +172,12 @@ def test_every_role_of_a_message_is_listed(read):
     roles = {kind.__struct_config__.tag for kind in ChatMessage.__args__}
     section = read(API).section("### Messages")
     assert all(f"`{role}`" in section for role in roles)
+
+
+def test_every_limit_and_every_header_about_it_is_explained(read):
+    section = read(API).section("### Limits")
+    tables = re.findall(r"^\| `([\w-]+)` ", section, re.MULTILINE)
+    assert tables == [*LIMIT_NAMES, *LIMIT_HEADERS]
 
 
 def test_every_figure_of_a_pool_is_explained(read):
