@@ -120,12 +120,13 @@ async def _dead(store: Store) -> None:
 async def _once(store: Store) -> None:
     limits = TokenLimits(tokens_per_day=100, concurrent_turns=9)
     await let_in(store, "t1", limits)
+    await let_in(store, "meanwhile", limits, START + 599)
     for _ in range(2):
         await store.leave_turn(turn("t1"), 10, True, START + 600)
         await store.leave_turn(turn("unknown"), 10, True, START + 600)
     await store.renew_turns([turn("t1")], START + 9999, START + 601)
     use = await let_in(store, "t2", limits, START + 602)
-    equal((use.tokens_today, use.running), (10, 1), "tokens and running turns")
+    equal((use.tokens_today, use.running), (10, 2), "tokens and running turns")
 
 
 @promise("a turn that spent nothing counts for nothing")
