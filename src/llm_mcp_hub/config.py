@@ -51,9 +51,14 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccessConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[access]`. Turning it off is allowed on loopback only."""
+    """`[access]`. Turning it off is allowed on loopback only.
+
+    Attributes:
+        open_metrics: Whether `/metrics` needs no access token from this machine itself.
+    """
 
     enabled: bool = True
+    open_metrics: bool = False
 
 
 class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,11 +93,6 @@ class UsageConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     retention_days: int = 400
-
-    @property
-    def retention_seconds(self) -> float:
-        """The same in seconds."""
-        return self.retention_days * 86_400.0
 
 
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):

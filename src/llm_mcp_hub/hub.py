@@ -15,6 +15,7 @@ import structlog
 
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.turn import TurnRecord
+from llm_mcp_hub.domain.usage import Counts
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
@@ -35,6 +36,7 @@ from llm_mcp_hub.services.usage import UsageService
 from llm_mcp_hub.services.usage_recorder import UsageRecorder
 from llm_mcp_hub.state.factory import create_store
 
+DAY_SECONDS = 86_400
 STOP_SECONDS = 5.0
 """How long turns may take to end once they are stopped, and their callers to be told."""
 
@@ -93,8 +95,8 @@ class Hub:
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
-        self.usage = UsageService(self.store, config.usage.retention_seconds)
-        self._recorder = UsageRecorder(self.store, config.usage.retention_seconds)
+        self.usage = UsageService(self.store, config.usage.retention_days * DAY_SECONDS)
+        self._recorder = UsageRecorder(self.store, config.usage.retention_days * DAY_SECONDS)
         self._limits = LimitKeeper(self.store)
         context = TurnContext(
             store=self.store,
@@ -126,6 +128,10 @@ class Hub:
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
         return pressure(self.registry.entries(), self._running, draining=self.status.draining)
+
+    def counted(self) -> dict[tuple[str, str], Counts]:
+        """What this hub has counted of its turns since its start, by provider and model."""
+        return self._recorder.totals()
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait for the end of the last running turn, at most for so long."""

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
@@ -191,6 +192,27 @@ def test_every_status_of_a_login_is_explained(read):
         if line.startswith("| `") and "State" not in line
     ]
     assert set(rows) == {(shown.value, state.value) for state, shown in TOKEN_HEALTH.items()}
+
+
+def test_every_metric_is_listed_with_its_labels(read, hub):
+    httpx.post(
+        f"{hub.base_url}/v1/chat/completions",
+        headers=hub.headers(),
+        json={"model": "echo/echo", "messages": [{"role": "user", "content": "hello"}]},
+    )
+    text = httpx.get(f"{hub.base_url}/metrics", headers=hub.headers()).text
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        kept = "_total" if family.type == "counter" else ""
+        for sample in family.samples:
+            if family.name.startswith("llm_mcp_hub_") and not sample.name.endswith("_created"):
+                name = f"{family.name}{kept}".removeprefix("llm_mcp_hub_")
+                found.setdefault(name, set()).update(sample.labels.keys() - {"le"})
+    table = read("docs/operations.md").table("## Metrics")
+    listed = {name: set(re.findall(r"`(\w+)`", row[0])) for name, row in table.items()}
+    errors = listed.pop("errors_total")
+    assert errors == {"provider", "model", "code"}
+    assert listed == found
 
 
 def test_every_scope_is_explained(read):

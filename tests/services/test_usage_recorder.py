@@ -75,7 +75,7 @@ async def test_many_turns_are_one_write_and_are_counted_by_hour_and_by_minute(
     for number in range(1000):
         recorder.record(turn(principal=f"p{number % 3}"))
     assert store.calls == 0
-    await until(lambda: store.calls == 1)
+    await until(lambda: store.calls == 1 and recorder._batch is None)
     await recorder.flush()
     assert store.calls == 1
     for span in (HOUR, MINUTE):

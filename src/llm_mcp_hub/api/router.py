@@ -7,6 +7,7 @@ from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.hub.access_tokens import access_token_handlers
 from llm_mcp_hub.api.hub.health import health_handlers
+from llm_mcp_hub.api.hub.metrics import metrics_handlers
 from llm_mcp_hub.api.hub.pressure import pressure_handlers
 from llm_mcp_hub.api.hub.providers import provider_handlers
 from llm_mcp_hub.api.hub.sessions import session_handlers
@@ -30,5 +31,6 @@ def hub_router(hub: Hub, path: str) -> Router:
         *usage_handlers(hub, gate),
         *access_token_handlers(hub, gate),
         *health_handlers(hub, gate),
+        *metrics_handlers(hub, gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

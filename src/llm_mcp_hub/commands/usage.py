@@ -13,7 +13,7 @@ from llm_mcp_hub.api.hub.usage_csv import usage_csv
 from llm_mcp_hub.commands.embedded import open_store
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import write_json, write_table
-from llm_mcp_hub.commands.times import local_time
+from llm_mcp_hub.commands.times import DAY_SECONDS, local_time
 from llm_mcp_hub.domain.calendar import BucketSize
 from llm_mcp_hub.domain.usage import UsageFigures
 from llm_mcp_hub.services.access import LOCAL
@@ -74,7 +74,7 @@ def command(
 
 
 async def _report(place: Place, query: UsageQuery) -> UsageReport:
-    retention = place.read().usage.retention_seconds
+    retention = place.read().usage.retention_days * DAY_SECONDS
     async with open_store(place) as store:
         return await UsageService(store, retention).report(LOCAL, query)
 

@@ -125,6 +125,28 @@ def add(counts: Counts, more: Mapping[str, int]) -> None:
         counts[name] = counts.get(name, 0) + number
 
 
+def outcomes(counts: Mapping[str, int]) -> dict[Outcome, int]:
+    """How many requests ended how."""
+    found = figures(counts)
+    return {
+        Outcome.DONE: found.answered,
+        Outcome.FAILED: found.failed,
+        Outcome.CANCELLED: found.cancelled,
+    }
+
+
+def time_classes(counts: Mapping[str, int], *, first: bool) -> tuple[list[int], float]:
+    """How many answered requests took how long, by class, and all their seconds together.
+
+    Args:
+        counts: The counts.
+        first: Until the first chunk instead of until the end.
+    """
+    kind = _FIRST if first else _TIME
+    numbers = [counts.get(name, 0) for name in _NAMES[kind]]
+    return numbers, counts.get(_SUMS[kind], 0) / _MICROSECONDS
+
+
 def figures(counts: Mapping[str, int]) -> UsageFigures:
     """What the counts say."""
     errors = {

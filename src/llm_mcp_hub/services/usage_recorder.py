@@ -57,6 +57,7 @@ class UsageRecorder:
         self._unproved: set[tuple[str, str]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._written: dict[tuple[str, str], Counts] = {}
         self._lost = 0
         self._closed = False
 
@@ -73,6 +74,13 @@ class UsageRecorder:
         count_turn(counts, turn)
         if self._timer is None and self._writing is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._start_writing)
+
+    def totals(self) -> dict[tuple[str, str], Counts]:
+        """What this hub has counted since its start, by provider and model."""
+        found = {name: dict(counts) for name, counts in self._written.items()}
+        for (_, provider, model, _), counts in self._counts.items():
+            add(found.setdefault((provider, model), {}), counts)
+        return found
 
     async def flush(self) -> None:
         """Write what has been counted so far.
@@ -123,6 +131,7 @@ class UsageRecorder:
             start = minute * MINUTE
             slot = UsageSlot(MINUTE, start, provider, model, principal)
             rows.append(UsageRow(slot, counts, start + MINUTES_KEPT_SECONDS))
+            add(self._written.setdefault((provider, model), {}), counts)
             add(hours.setdefault((start // HOUR, provider, model, principal), {}), counts)
         for (hour, provider, model, principal), counts in hours.items():
             start = hour * HOUR
