@@ -69,10 +69,7 @@ class MemoryStore(MemoryJournals, MemoryRecords, MemoryUsage, MemoryLimits):
     name = "memory"
 
     def __init__(self) -> None:
-        MemoryJournals.__init__(self)
-        MemoryRecords.__init__(self)
-        MemoryUsage.__init__(self)
-        MemoryLimits.__init__(self)
+        super().__init__()
         self._entries: dict[Key, _Entry] = {}
         self._by_digest: dict[tuple[str, str], set[str]] = {}
         self._ends: list[tuple[float, Key]] = []

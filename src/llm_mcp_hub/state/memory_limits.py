@@ -33,6 +33,7 @@ class MemoryLimits:
     """What limited principals take, in this process's memory."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._used: dict[str, _Used] = {}
 
     async def enter_turn(self, turn: LimitedTurn, limits: TokenLimits, until: float) -> LimitUse:

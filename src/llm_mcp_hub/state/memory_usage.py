@@ -12,6 +12,7 @@ class MemoryUsage:
     """Counts of turns in this process's memory."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._usage: dict[UsageSlot, tuple[Counts, float]] = {}
         self._writers: dict[str, tuple[int, float]] = {}
         self._next_usage_sweep = 0.0

@@ -140,8 +140,8 @@ _KINDS: tuple[_Steps, ...] = (
     record_steps,
     {**count_steps, "wait": (4, _long_waits)},
 )
-"""Histories of sessions alone, of sessions and journals that should not notice each other, of records,
-and of what is counted."""
+"""Histories of sessions alone, of sessions and journals that should not notice each other, of
+records, and of what is counted."""
 
 
 def _any_of(steps: _Steps) -> st.SearchStrategy[_Step]:
