@@ -63,7 +63,8 @@ def test_no_error_tells_its_detail_and_every_one_says_whether_to_try_again(kind)
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if STATUS[kind][0] < 500])
 def test_what_the_caller_did_wrong_is_retried_only_where_time_helps(kind):
-    assert kind.retryable is (STATUS[kind][0] == 429 or kind is errors.SessionBusy)
+    soon = STATUS[kind][0] == 429 and kind is not errors.QuotaExhausted
+    assert kind.retryable is (soon or kind is errors.SessionBusy)
 
 
 def test_an_error_of_a_plugin_is_answered_like_its_base():

@@ -7,11 +7,19 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from llm_mcp_hub import __version__
 from llm_mcp_hub.api.errors import handle_error
+from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.plugin import HubPlugin
 
-EXPOSED_HEADERS = ["X-Session-ID", "X-Turn-ID", "X-Hub-Ignored", "X-Should-Retry", "Retry-After"]
+EXPOSED_HEADERS = [
+    "X-Session-ID",
+    "X-Turn-ID",
+    "X-Hub-Ignored",
+    "X-Should-Retry",
+    "Retry-After",
+    *LIMIT_HEADERS,
+]
 """What a web page of an allowed origin may read of a reply beside its body."""
 
 

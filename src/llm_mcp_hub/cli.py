@@ -18,7 +18,8 @@ COMMANDS = {
     "doctor": "Find out what is missing or broken, and what to do.",
     "providers": "Show the providers, their logins and models.",
     "sessions": "List, show and delete remembered conversations.",
-    "tokens": "Make, list and revoke access tokens.",
+    "usage": "Show what has been used.",
+    "tokens": "Make, list, limit and revoke access tokens.",
     "config": "Show the configuration in effect.",
 }
 """Every command, in the order of the help, with its summary; `commands.NAME` holds it."""

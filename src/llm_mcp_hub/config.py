@@ -43,9 +43,14 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccessConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[access]`. Turning it off is allowed on loopback only."""
+    """`[access]`. Turning it off is allowed on loopback only.
+
+    Attributes:
+        open_metrics: Whether `/metrics` needs no access token from this machine itself.
+    """
 
     enabled: bool = True
+    open_metrics: bool = False
 
 
 class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +92,16 @@ class AlertsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     provider_seconds: float = 60.0
 
 
+class UsageConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[usage]`.
+
+    Attributes:
+        retention_days: How long it is remembered what was used, in hours that have counts.
+    """
+
+    retention_days: int = 400
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
 
@@ -114,6 +129,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     sessions: SessionsConfig = SessionsConfig()
     turns: TurnsConfig = TurnsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    usage: UsageConfig = UsageConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
@@ -149,6 +165,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
             ("turns.journal_seconds", self.turns.journal_seconds),
+            ("usage.retention_days", self.usage.retention_days),
         ):
             # Port 0 lets the system choose one.
             if not (0 < value < math.inf) and (path, value) != ("server.port", 0):

@@ -22,8 +22,12 @@
     │   ├── SessionChanged      the session moved on, or was deleted, while the turn ran
     │   ├── SessionEnded        the session was deleted, and so its turn was interrupted
     │   ├── NameTaken
-    │   └── ProviderConfigured  a provider of the configuration file can't be removed
+    │   ├── ProviderConfigured  a provider of the configuration file can't be removed
+    │   └── LastAdminToken      nobody could administer the hub over REST any more
     ├── LimitReached
+    │   ├── RateLimited         the access token's requests per minute
+    │   ├── QuotaExhausted      the access token's requests or tokens of the day
+    │   ├── TooManyTurns        the access token's turns at once
     │   ├── QueueFull           the hub's own bounded queue
     │   └── ProviderRateLimited the vendor's limit, with its reset time
     ├── WorkerError             the child process failed
@@ -236,11 +240,39 @@ class ProviderConfigured(Conflict):
     code = "provider_configured"
 
 
+class LastAdminToken(Conflict):
+    """Without this access token nobody could administer the hub over REST any more."""
+
+    code = "last_admin_token"
+
+
 class LimitReached(HubError):
     """A limit was reached; later is fine."""
 
     code = "limit_reached"
     retryable = True
+
+
+class RateLimited(LimitReached):
+    """The access token has had its requests of the minute; `retry_after` is when one is free."""
+
+    code = "rate_limit_exceeded"
+
+
+class QuotaExhausted(LimitReached):
+    """The access token has had its requests or tokens of the day. Client libraries should not wait.
+
+    `retry_after` is the time until the day ends.
+    """
+
+    code = "quota_exhausted"
+    retryable = False
+
+
+class TooManyTurns(LimitReached):
+    """As many turns of the access token run as may at once."""
+
+    code = "too_many_turns"
 
 
 class QueueFull(LimitReached):

@@ -18,6 +18,7 @@ from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.config_sources import Sources
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
+from llm_mcp_hub.domain.usage import Counts
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
@@ -29,6 +30,7 @@ from llm_mcp_hub.services.courier import Courier
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.limits import LimitKeeper
 from llm_mcp_hub.services.monitor import Monitor
 from llm_mcp_hub.services.overview import Overview, overview
 from llm_mcp_hub.services.pressure import Pressure, pressure
@@ -36,11 +38,15 @@ from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
 from llm_mcp_hub.services.sessions import SessionService, session_ended
 from llm_mcp_hub.services.status import StatusService
-from llm_mcp_hub.services.turn import Turn, TurnContext
+from llm_mcp_hub.services.turn import Turn
+from llm_mcp_hub.services.turn_context import TurnContext
+from llm_mcp_hub.services.usage import UsageService
+from llm_mcp_hub.services.usage_recorder import UsageRecorder
 from llm_mcp_hub.services.verify import VerifyService
 from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.state.factory import create_store
 
+DAY_SECONDS = 86_400
 STOP_SECONDS = 5.0
 """How long turns may take to end once they are stopped, and their callers to be told."""
 
@@ -105,13 +111,18 @@ class Hub:
         self.journals = Journals(
             self.store, config.turns.resume_seconds, config.turns.journal_seconds
         )
+        self.usage = UsageService(self.store, config.usage.retention_days * DAY_SECONDS)
+        self._recorder = UsageRecorder(self.store, config.usage.retention_days * DAY_SECONDS)
+        self._limits = LimitKeeper(self.store)
         context = TurnContext(
             store=self.store,
             leases=self._leases,
             running=self._running,
             journals=self.journals,
+            limits=self._limits,
             session_ttl=config.sessions.ttl_seconds,
             finished=self._turn_finished,
+            refused=self._recorder.record,
         )
         self.chat = ChatService(self.catalog, context, self.events)
         self.verify = VerifyService(self.registry, self.chat)
@@ -167,6 +178,10 @@ class Hub:
             key=lambda turn: turn.created_at,
         )
 
+    def counted(self) -> dict[tuple[str, str], Counts]:
+        """What this hub has counted of its turns since its start, by provider and model."""
+        return self._recorder.totals()
+
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait for the end of the last running turn, at most for so long."""
         await self._running.wait_until_none(seconds)
@@ -193,6 +208,7 @@ class Hub:
             raise
 
     def _turn_finished(self, turn: TurnRecord) -> None:
+        self._recorder.record(turn)
         self.plugins.turn_finished(turn)
         if not self.events.listening:
             return
@@ -228,6 +244,9 @@ class Hub:
             await self.registry.aclose()
             await self._leases.aclose()
             await self.journals.aclose()
+            await self._limits.aclose()
+            await self._recorder.aclose()
+            await self.access.aclose()
         finally:
             await self.store.aclose()
 

@@ -14,6 +14,7 @@ from litestar.plugins import CLIPlugin, InitPlugin
 
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
+from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
@@ -54,8 +55,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         base = self._path.rstrip("/")
-        document_streams(
-            app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}", f"{base}{FEED_PATH}"
-        )
+        paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
+        document_streams(app, *(f"{base}{path}" for path in paths))
         async with self.hub:
             yield

@@ -32,6 +32,14 @@ ROUTES = [
     ("GET", "/v1/events", {"admin"}),
     ("GET", "/v1/config", {"admin"}),
     ("GET", "/v1/plugins", {"admin"}),
+    ("GET", "/v1/usage", {"chat", "sessions", "admin"}),
+    ("GET", "/v1/usage/summary", {"chat", "sessions", "admin"}),
+    ("GET", "/v1/access-tokens", {"admin"}),
+    ("POST", "/v1/access-tokens", {"admin"}),
+    ("GET", "/v1/access-tokens/current", {"chat", "sessions", "admin"}),
+    ("PATCH", "/v1/access-tokens/0123456789ab", {"admin"}),
+    ("DELETE", "/v1/access-tokens/0123456789ab", {"admin"}),
+    ("GET", "/metrics", {"admin"}),
     ("GET", "/health/tokens", {"chat", "sessions", "admin"}),
 ]
 
@@ -66,6 +74,7 @@ def test_every_other_route_needs_one(hub):
             continue
         path = route.path.replace("{model_id:path}", "echo/echo").replace("{name:str}", "echo")
         path = path.replace("{turn_id:str}", "turn-0123456789abcdef01234567")
+        path = path.replace("{token_id:str}", "0123456789ab")
         assert path.replace("{session_id:str}", "x") in covered
 
 

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.hub.feed import FEED_PATH
+from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 
 CHECKS = [
     not_a_server_error,
@@ -105,6 +106,7 @@ def test_the_chat_route_is_documented_like_any_other(document):
         "X-Turn-ID",
         "X-Hub-Ignored",
         "Idempotent-Replayed",
+        *LIMIT_HEADERS,
     }
 
 

@@ -29,7 +29,8 @@ def test_tokens_are_listed_without_their_secrets(run):
 def test_the_list_is_one_row_a_line_with_tabs_when_it_is_piped(run):
     run("tokens", "create", "n8n")
     header, row = run("tokens", "list").stdout.splitlines()
-    assert header.split("\t") == ["NAME", "SCOPES", "PRIORITY", "CREATED", "EXPIRES", "STATE"]
+    names = ["NAME", "SCOPES", "PRIORITY", "LIMITS", "CREATED", "USED", "EXPIRES", "STATE"]
+    assert header.split("\t") == names
     assert row.split("\t")[:3] == ["n8n", "chat,sessions", "interactive"]
 
 
@@ -71,3 +72,43 @@ def test_a_state_store_that_is_away_is_said_in_one_line(run):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "hidden" not in done.stderr
+
+
+def test_limits_are_set_shown_replaced_and_taken_away(run):
+    done = run(
+        "tokens", "create", "n8n", "--limit", "requests-per-minute=20", "--limit",
+        "tokens_per_day=1000",
+    )  # fmt: skip
+    assert done.returncode == 0
+    listed = run("tokens", "list").stdout.splitlines()[1].split("\t")
+    assert listed[3] == "requests-per-minute=20,tokens-per-day=1000"
+    assert listed[5] == "never"
+    (shown,) = json.loads(run("tokens", "list", "--json").stdout)
+    assert shown["limits"]["tokens_per_day"] == 1000
+    assert shown["last_used_at"] is None
+    assert (
+        "concurrent-turns=2."
+        in run("tokens", "limit", "n8n", "--limit", "concurrent-turns=2").stderr
+    )
+    (shown,) = json.loads(run("tokens", "list", "--json").stdout)
+    assert shown["limits"] == {
+        "requests_per_minute": None,
+        "requests_per_day": None,
+        "tokens_per_day": None,
+        "concurrent_turns": 2,
+    }
+    assert "none" in run("tokens", "limit", "n8n").stderr
+    assert run("tokens", "limit", "nobody").returncode == 1
+
+
+@pytest.mark.parametrize("limit", ["per-second=1", "tokens-per-day", "tokens-per-day=x"])
+def test_a_limit_that_there_is_not_is_a_wrong_use(run, limit):
+    done = run("tokens", "create", "n8n", "--limit", limit)
+    assert done.returncode == 2
+    assert "hub-" not in done.stdout
+
+
+def test_a_limit_of_nothing_is_refused(run):
+    done = run("tokens", "create", "n8n", "--limit", "tokens-per-day=0")
+    assert done.returncode == 1
+    assert "`tokens_per_day` is 1 to" in done.stderr

@@ -3,6 +3,7 @@
 import itertools
 import re
 import shlex
+import time
 import types
 
 import httpx
@@ -178,6 +179,33 @@ def test_the_objects_in_the_pages_have_the_shape_of_real_ones(page, mark, path, 
     block = next(block for block in read(page).blocks("json") if mark in block)
     answer = httpx.get(f"{hub.base_url}{path}", headers=hub.headers())
     assert shape(answer.json()) == shape(msgspec.json.decode(block))
+
+
+def test_the_report_of_usage_in_the_pages_has_the_shape_of_a_real_one(read, hub):
+    httpx.post(
+        f"{hub.base_url}/v1/chat/completions",
+        headers=hub.headers(),
+        json={"model": "echo/echo", "messages": [{"role": "user", "content": "hello"}]},
+    )
+    hub.call(hub.hub._recorder.flush())
+    block = next(block for block in read("docs/rest-api.md").blocks("json") if '"p95_' in block)
+    real = httpx.get(
+        f"{hub.base_url}/v1/usage?group_by=provider&from={time.time()}", headers=hub.headers()
+    ).json()
+    shown = msgspec.json.decode(block)
+    for report in (real, shown):
+        for part in (report, *report["data"]):
+            figures = [part.get("figures", report["total"])]
+            for one in (*figures, *(group["figures"] for group in part["groups"])):
+                one["errors"] = {}
+    assert shape(real) == shape(shown)
+
+
+def test_the_access_token_in_the_pages_can_be_made(read, hub):
+    block = next(b for b in read("docs/rest-api.md").blocks("json") if "requests_per_minute" in b)
+    made = httpx.post(f"{hub.base_url}/v1/access-tokens", headers=hub.headers(), content=block)
+    assert made.status_code == 201
+    assert made.json()["limits"]["requests_per_minute"] == 20
 
 
 def shape(value: object) -> object:

@@ -14,7 +14,15 @@ from llm_mcp_hub.config import HubConfig, convert_settings
 from llm_mcp_hub.domain.status import WARNING_DAYS
 from llm_mcp_hub.providers import self_test
 from llm_mcp_hub.providers.supervision import Supervision
-from llm_mcp_hub.services import access, leases, session_hold, status
+from llm_mcp_hub.services import (
+    access,
+    leases,
+    limits,
+    session_hold,
+    status,
+    usage,
+    usage_recorder,
+)
 from llm_mcp_hub.state import redis_url
 from llm_mcp_hub.workers.environment import FORBIDDEN_MARKS, INHERITED
 
@@ -106,6 +114,8 @@ SECONDS = {
     "docs/rest-api.md": [
         f"after {sse.HOLD_SECONDS:g} seconds if there is none yet",
         f"every {sse.HEARTBEAT_SECONDS:g} seconds of silence",
+        f"within {access.CACHE_SECONDS:g} seconds at every other one",
+        f"{usage.MAX_BUCKETS} at most",
     ],
     "docs/errors.md": ["for ten seconds at most"] if sse.HOLD_SECONDS == 10 else ["?"],
     "docs/sessions.md": [
@@ -120,6 +130,8 @@ SECONDS = {
     "docs/logins.md": [f"ends within {WARNING_DAYS} days"],
     "docs/operations.md": [
         f"begin with `{redis_url.DEFAULT_PREFIX}`",
+        f"every {limits.RENEW_SECONDS:g} seconds and free {limits.ALIVE_SECONDS:g} seconds after",
+        "more than a hundred of them" if usage_recorder.MAX_UNPROVED == 100 else "?",
         f"Clients have {server.FLUSH_SECONDS} seconds to fetch the rest",
         f"their sessions are free after {leases.LEASE_SECONDS:g} seconds",
         f"after {self_test.PROBE_SECONDS:g} seconds at the latest",
@@ -130,6 +142,8 @@ SECONDS = {
         *(f"`{name}` ({getattr(Supervision(), name):g})" for name in Supervision.__struct_fields__),
     ],
     "docs/contributing/architecture.md": [
+        f"gives its place back | {limits.LEAVE_SECONDS:g} |",
+        f"| The last counts are written | {usage_recorder.CLOSE_SECONDS:g} |",
         f"| Turns end, once they are stopped | {hub.STOP_SECONDS:g} |",
         f"once no turn runs | {server.FLUSH_SECONDS} |",
         f"| The body arrives | {body.BODY_SECONDS:g} |",

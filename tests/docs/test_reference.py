@@ -1,19 +1,23 @@
 """The reference pages say what the code does: every error, setting, route and field."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
+from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest, ChatMessage
 from llm_mcp_hub.config import HubConfig, read_config
 from llm_mcp_hub.config_sources import ENVIRONMENT_PREFIX
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.chat import Effort
+from llm_mcp_hub.domain.limits import LIMIT_NAMES
 from llm_mcp_hub.domain.status import PoolFigures
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.deadlines import Deadlines
@@ -177,6 +181,12 @@ def test_every_role_of_a_message_is_listed(read):
     assert all(f"`{role}`" in section for role in roles)
 
 
+def test_every_limit_and_every_header_about_it_is_explained(read):
+    section = read(API).section("### Limits")
+    tables = re.findall(r"^\| `([\w-]+)` ", section, re.MULTILINE)
+    assert tables == [*LIMIT_NAMES, *LIMIT_HEADERS]
+
+
 def test_every_figure_of_a_pool_is_explained(read):
     assert tuple(read(API).table("## Providers")) == PoolFigures.__struct_fields__
 
@@ -188,6 +198,27 @@ def test_every_status_of_a_login_is_explained(read):
         if line.startswith("| `") and "State" not in line
     ]
     assert set(rows) == {(shown.value, state.value) for state, shown in TOKEN_HEALTH.items()}
+
+
+def test_every_metric_is_listed_with_its_labels(read, hub):
+    httpx.post(
+        f"{hub.base_url}/v1/chat/completions",
+        headers=hub.headers(),
+        json={"model": "echo/echo", "messages": [{"role": "user", "content": "hello"}]},
+    )
+    text = httpx.get(f"{hub.base_url}/metrics", headers=hub.headers()).text
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        kept = "_total" if family.type == "counter" else ""
+        for sample in family.samples:
+            if family.name.startswith("llm_mcp_hub_") and not sample.name.endswith("_created"):
+                name = f"{family.name}{kept}".removeprefix("llm_mcp_hub_")
+                found.setdefault(name, set()).update(sample.labels.keys() - {"le"})
+    table = read("docs/operations.md").table("## Metrics")
+    listed = {name: set(re.findall(r"`(\w+)`", row[0])) for name, row in table.items()}
+    errors = listed.pop("errors_total")
+    assert errors == {"provider", "model", "code"}
+    assert listed == found
 
 
 def test_every_scope_is_explained(read):

@@ -44,9 +44,11 @@ def access(store, clock):
 
 
 async def test_a_token_stands_for_its_principal(access):
-    _, text = await access.create("n8n", [Scope.CHAT])
+    token, text = await access.create("n8n", [Scope.CHAT])
 
-    assert await access.authenticate(text) == Principal("n8n", frozenset({Scope.CHAT}))
+    assert await access.authenticate(text) == Principal(
+        "n8n", frozenset({Scope.CHAT}), token_id=token.id
+    )
 
 
 async def test_only_the_hash_of_the_secret_is_stored(access, store):

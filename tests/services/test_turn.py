@@ -30,8 +30,9 @@ from llm_mcp_hub.services.chat import ChatService
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.limits import LimitKeeper
 from llm_mcp_hub.services.running import RunningTurns
-from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.services.turn_context import TurnContext
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.memory import MemoryStore
 
@@ -134,8 +135,17 @@ class World:
         registry.add("p", self.provider)
         self.leases = LeaseKeeper(self.store)
         self.journals = Journals(self.store, resume_seconds, 60.0)
+        self.limits = LimitKeeper(self.store)
+        self.refused = []
         context = TurnContext(
-            self.store, self.leases, RunningTurns(), self.journals, 60.0, self._finished
+            store=self.store,
+            leases=self.leases,
+            running=RunningTurns(),
+            journals=self.journals,
+            limits=self.limits,
+            session_ttl=60.0,
+            finished=self._finished,
+            refused=self.refused.append,
         )
         self.chat = ChatService(Catalog(registry, {}), context)
 

@@ -17,10 +17,11 @@ from llm_mcp_hub.domain.session import Listing, SessionSort
 from llm_mcp_hub.errors import ConfigError, SessionBusy, StateUnavailable
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.sqlite import SqliteStore, create_sqlite_store
-from llm_mcp_hub.state.sqlite_file import SCHEMA_VERSION, connect
+from llm_mcp_hub.state.sqlite_file import connect
 from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_sessions import SWEEP_ROWS
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
+from llm_mcp_hub.state.sqlite_tables import SCHEMA_VERSION
 from llm_mcp_hub.state.sqlite_thread import SqliteThread
 from llm_mcp_hub.testing.store_promise import START, change, lease, said, stored
 

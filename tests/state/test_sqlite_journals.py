@@ -12,8 +12,8 @@ import pytest
 from llm_mcp_hub.domain.journal import JournalEnd
 from llm_mcp_hub.errors import SessionBusy
 from llm_mcp_hub.state.sqlite import SqliteStore
-from llm_mcp_hub.state.sqlite_file import SCHEMA_VERSION
 from llm_mcp_hub.state.sqlite_journals import SWEEP_JOURNALS
+from llm_mcp_hub.state.sqlite_tables import SCHEMA_VERSION
 from llm_mcp_hub.testing.store_journals import (
     ALIVE,
     AT_ONCE,

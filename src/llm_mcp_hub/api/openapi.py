@@ -24,6 +24,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from llm_mcp_hub.api.errors import ErrorBody
 from llm_mcp_hub.api.gate import SECURITY
+from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.api.openai.schemas import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -37,10 +38,12 @@ CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 
 _REF = "#/components/schemas/{name}"
 
 
-def document_streams(app: Litestar, chat_path: str, events_path: str, feed_path: str) -> None:
+def document_streams(
+    app: Litestar, chat_path: str, events_path: str, feed_path: str, usage_path: str
+) -> None:
     """Add the streaming routes to the application's OpenAPI document, if it has one.
 
-    And what `api.gate.SECURITY` refers to.
+    And the second form of the usage report, and what `api.gate.SECURITY` refers to.
     """
     if app.openapi_config is None:
         return
@@ -53,11 +56,20 @@ def document_streams(app: Litestar, chat_path: str, events_path: str, feed_path:
     document.paths[chat_path] = PathItem(post=_chat_operation())
     document.paths[events_path] = PathItem(get=_events_operation())
     document.paths[feed_path] = PathItem(get=_feed_operation())
+    _document_csv(document.paths[usage_path])
     schemes = document.components.security_schemes or {}
     document.components.security_schemes = schemes
     schemes["AccessToken"] = SecurityScheme(
         type="http", scheme="bearer", description="An access token of the hub's own, `hub-…`"
     )
+
+
+def _document_csv(item: PathItem) -> None:
+    responses = item.get.responses if item.get is not None else None
+    answer = (responses or {}).get("200")
+    if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+        text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+        answer.content = {**answer.content, "text/csv": text}
 
 
 def _schemas() -> dict[str, Any]:
@@ -180,6 +192,7 @@ def _responses(
         "X-Turn-ID": "The id of this turn",
         "X-Hub-Ignored": "Fields of the request that have no effect",
         "Idempotent-Replayed": "`true` if an earlier request with the key has made the answer",
+        **dict.fromkeys(LIMIT_HEADERS, "What the access token has left; see the limits"),
     }
     headers: dict[str, OpenAPIHeader | Reference] = {
         name: OpenAPIHeader(schema=string, description=text) for name, text in texts.items()

@@ -5,13 +5,16 @@ from litestar.types import ControllerRouterHandler
 
 from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
+from llm_mcp_hub.api.hub.access_tokens import access_token_handlers
 from llm_mcp_hub.api.hub.admin import admin_handlers
 from llm_mcp_hub.api.hub.feed import feed_handlers
 from llm_mcp_hub.api.hub.health import health_handlers
+from llm_mcp_hub.api.hub.metrics import metrics_handlers
 from llm_mcp_hub.api.hub.pressure import pressure_handlers
 from llm_mcp_hub.api.hub.providers import provider_handlers
 from llm_mcp_hub.api.hub.sessions import session_handlers
 from llm_mcp_hub.api.hub.turns import turn_handlers
+from llm_mcp_hub.api.hub.usage import usage_handlers
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
 from llm_mcp_hub.hub import Hub
@@ -29,6 +32,9 @@ def hub_router(hub: Hub, path: str) -> Router:
         *turn_handlers(hub, gate),
         *admin_handlers(hub, gate),
         *feed_handlers(hub, gate),
+        *usage_handlers(hub, gate),
+        *access_token_handlers(hub, gate),
         *health_handlers(hub, gate),
+        *metrics_handlers(hub, gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

@@ -1,6 +1,6 @@
 """Points in time for people."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 DAY_SECONDS = 86_400
 
@@ -10,6 +10,11 @@ def written(seconds: float | None, none: str = "-") -> str:
     if seconds is None:
         return none
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def local_time(seconds: float, zone: tzinfo) -> str:
+    """A time in a zone, to the minute."""
+    return datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M")
 
 
 def days_left(until: float, now: float) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Priority
+from llm_mcp_hub.domain.limits import UNLIMITED, TokenLimits
 
 
 class Scope(StrEnum):
@@ -20,11 +21,15 @@ class Principal(Struct, frozen=True):
 
     Attributes:
         priority: The best that its requests can have.
+        limits: What it may take; None if there is no limit at all.
+        token_id: Of the access token it came with; None if it needs none.
     """
 
     name: str
     scopes: frozenset[Scope]
     priority: Priority = Priority.INTERACTIVE
+    limits: TokenLimits | None = None
+    token_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the principal has the scope, itself or through `admin`."""
@@ -41,6 +46,7 @@ class AccessToken(Struct, frozen=True):
         created_at: Unix seconds.
         expires_at: Unix seconds, or None for never.
         priority: The best that requests with it can have.
+        limits: What it may be used for.
     """
 
     id: str
@@ -50,3 +56,4 @@ class AccessToken(Struct, frozen=True):
     created_at: float
     expires_at: float | None = None
     priority: Priority = Priority.INTERACTIVE
+    limits: TokenLimits = UNLIMITED

@@ -1,12 +1,13 @@
 """Who is calling: access tokens and the principals behind them.
 
 Guarantees: a token's secret half is shown once, when it is made, and only its hash is stored;
-secrets are compared in constant time; a revoked token stops working at once in this process and
-within `CACHE_SECONDS` in every other one on the same state.
+secrets are compared in constant time; a token that is revoked, or changed, is so at once in this
+process and within `CACHE_SECONDS` in every other one on the same state.
 """
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import time
@@ -14,17 +15,23 @@ from collections.abc import Callable, Iterable
 
 from llm_mcp_hub.domain.access import AccessToken, Principal, Scope
 from llm_mcp_hub.domain.chat import Priority
+from llm_mcp_hub.domain.limits import LIMIT_NAMES, UNLIMITED, TokenLimits
 from llm_mcp_hub.errors import (
     InvalidRequest,
+    LastAdminToken,
     NameTaken,
     NotAuthenticated,
     NotPermitted,
     UnknownAccessToken,
 )
+from llm_mcp_hub.services.token_uses import TokenUses
 from llm_mcp_hub.state.base import AccessTokenStore
 
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 1024
+MAX_LIMIT = 10**12
+MAX_PER_MINUTE = 10_000
+"""The time of every request of the last minute is kept."""
 FIRST_TOKEN_NAME = "admin"  # noqa: S105  # a name, not a secret
 LOCAL = Principal("local", frozenset(Scope))
 """The caller when access control is off, and of the command line."""
@@ -48,6 +55,7 @@ class AccessService:
         self._clock = clock
         self._cache: dict[str, tuple[AccessToken, float]] = {}
         self._revocations = 0
+        self._uses = TokenUses(store)
 
     async def authenticate(self, presented: str | None) -> Principal:
         """The principal that a token stands for.
@@ -71,12 +79,15 @@ class AccessService:
                 "This access token is not known here, or was revoked. "
                 "Make a new one with `llm-mcp-hub tokens create NAME`."
             )
-        if token.expires_at is not None and token.expires_at <= self._clock():
+        now = self._clock()
+        if token.expires_at is not None and token.expires_at <= now:
             raise NotAuthenticated(
                 f"The access token {token.name!r} has expired. "
                 "Make a new one with `llm-mcp-hub tokens create NAME`."
             )
-        return Principal(token.name, token.scopes, token.priority)
+        self._uses.note(token.id, now)
+        limits = None if token.limits == UNLIMITED else token.limits
+        return Principal(token.name, token.scopes, token.priority, limits, token.id)
 
     async def create(
         self,
@@ -84,11 +95,12 @@ class AccessService:
         scopes: Iterable[Scope],
         expires_at: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
+        limits: TokenLimits = UNLIMITED,
     ) -> tuple[AccessToken, str]:
         """A new access token and, this once, its text.
 
         Raises:
-            InvalidRequest: The name or the scopes won't do.
+            InvalidRequest: The name, the scopes, the limits or the end won't do.
             NameTaken: A token of that name exists.
         """
         if not _NAME.match(name):
@@ -99,13 +111,18 @@ class AccessService:
             )
         if name == LOCAL.name:
             raise NameTaken(f"{name!r} is the hub's own name for callers without a token.")
-        chosen = frozenset(scopes)
-        if not chosen:
-            raise InvalidRequest("An access token needs at least one scope.", param="scopes")
         token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         token = AccessToken(
-            token_id, name, chosen, _hash(secret), self._clock(), expires_at, priority
+            id=token_id,
+            name=name,
+            scopes=frozenset(scopes),
+            secret_hash=_hash(secret),
+            created_at=self._clock(),
+            expires_at=expires_at,
+            priority=priority,
+            limits=limits,
         )
+        _check(token)
         await self._store.add_token(token)
         return token, f"hub-{token_id}-{secret}"
 
@@ -123,20 +140,97 @@ class AccessService:
         """All access tokens, by name."""
         return await self._store.list_tokens()
 
-    async def revoke(self, name: str) -> None:
+    async def uses(self) -> dict[str, float]:
+        """When access tokens were used last, by id, in Unix seconds."""
+        return await self._store.token_uses()
+
+    async def get(self, token_id: str) -> AccessToken:
+        """The access token of that id.
+
+        Raises:
+            UnknownAccessToken: There is none.
+        """
+        token = await self._store.get_token(token_id)
+        if token is None:
+            raise UnknownAccessToken(f"There is no access token with the id {token_id!r}.")
+        return token
+
+    async def named(self, name: str) -> AccessToken:
+        """The access token of that name.
+
+        Raises:
+            UnknownAccessToken: There is none.
+        """
+        for token in await self._store.list_tokens():
+            if token.name == name:
+                return token
+        raise UnknownAccessToken(f"There is no access token {name!r}.")
+
+    async def update(self, changed: AccessToken, *, keep_admin: bool = False) -> None:
+        """Put an access token in the place of what it was.
+
+        Args:
+            changed: The same id and name, and other scopes, limits, priority or end.
+            keep_admin: Refuse if no usable token with the scope `admin` would be left.
+
+        Raises:
+            InvalidRequest: The scopes, the limits or the end won't do.
+            LastAdminToken: See `keep_admin`.
+            UnknownAccessToken: It is not there any more.
+        """
+        _check(changed)
+        if keep_admin and not self._may_administer(changed):
+            await self._other_admin(changed.id)
+        try:
+            updated = await self._store.update_token(changed)
+        finally:
+            self._forget_cached()
+        if not updated:
+            raise UnknownAccessToken(f"There is no access token {changed.name!r} any more.")
+
+    async def revoke(self, name: str, *, keep_admin: bool = False) -> None:
         """Make an access token worthless.
+
+        Args:
+            name: Its name.
+            keep_admin: Refuse if no usable token with the scope `admin` would be left.
 
         Raises:
             UnknownAccessToken: There is none of that name.
+            LastAdminToken: See `keep_admin`.
         """
+        if keep_admin:
+            for token in await self._store.list_tokens():
+                if token.name == name and self._may_administer(token):
+                    await self._other_admin(token.id)
         try:
             deleted = await self._store.delete_token(name)
         finally:
-            # Also keeps a look-up that runs at this moment from bringing the token back.
-            self._revocations += 1
-            self._cache.clear()
+            self._forget_cached()
         if not deleted:
             raise UnknownAccessToken(f"There is no access token {name!r}.")
+
+    async def aclose(self) -> None:
+        """Record what is not recorded yet; bounded."""
+        await self._uses.aclose()
+
+    def _may_administer(self, token: AccessToken) -> bool:
+        alive = token.expires_at is None or token.expires_at > self._clock()
+        return alive and Scope.ADMIN in token.scopes
+
+    async def _other_admin(self, token_id: str) -> None:
+        """Refuse unless another token can do what the one of this id could."""
+        tokens = await self._store.list_tokens()
+        if not any(self._may_administer(token) for token in tokens if token.id != token_id):
+            raise LastAdminToken(
+                "This is the last access token with the scope `admin`. Make another one first, "
+                "or use `llm-mcp-hub tokens`, which needs none."
+            )
+
+    def _forget_cached(self) -> None:
+        # Also keeps a look-up that runs at this moment from bringing the old token back.
+        self._revocations += 1
+        self._cache.clear()
 
     async def _find(self, token_id: str) -> AccessToken | None:
         now = self._clock()
@@ -167,6 +261,22 @@ def require(principal: Principal, scope: Scope) -> None:
             f"The access token {principal.name!r} lacks the scope `{scope.value}`. "
             f"Make one that has it: `llm-mcp-hub tokens create NAME --scope {scope.value}`."
         )
+
+
+def _check(token: AccessToken) -> None:
+    """Refuse what no access token should be."""
+    if not token.scopes:
+        raise InvalidRequest("An access token needs at least one scope.", param="scopes")
+    if token.expires_at is not None and not token.created_at < token.expires_at < math.inf:
+        raise InvalidRequest(
+            "An access token's end is a time, in Unix seconds, after it was made.",
+            param="expires_at",
+        )
+    for name in LIMIT_NAMES:
+        limit = getattr(token.limits, name)
+        most = MAX_PER_MINUTE if name == "requests_per_minute" else MAX_LIMIT
+        if limit is not None and not 1 <= limit <= most:
+            raise InvalidRequest(f"`{name}` is 1 to {most}, or nothing.", param=f"limits.{name}")
 
 
 def _hash(secret: str) -> str:

@@ -4,6 +4,7 @@ Guarantee: everything that can be wrong with a request is found before anything 
 turn that could not be opened leaves its session as it was, and not busy.
 """
 
+import asyncio
 import time
 from contextlib import suppress
 
@@ -12,20 +13,24 @@ import structlog
 
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
-from llm_mcp_hub.errors import HubError, InvalidRequest
+from llm_mcp_hub.domain.turn import Outcome, TurnRecord
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
 from llm_mcp_hub.providers.base import Provider
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.follow import FollowedTurn
+from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
-from llm_mcp_hub.services.turn import Turn, TurnContext
+from llm_mcp_hub.services.turn import Turn
+from llm_mcp_hub.services.turn_context import TurnContext
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -54,6 +59,7 @@ class ChatService:
             UnknownModel: Nobody offers the model.
             SessionBusy: Another turn runs on the session.
             KeyReused: The key came with another request before.
+            LimitReached: The principal has had what it may have.
             Draining: The hub is shutting down, or began to while this waited.
             ProviderDraining: An administrator has the provider take no turns.
             HubError: What the provider raises.
@@ -90,15 +96,51 @@ class ChatService:
             fingerprint=command.fingerprint,
         )
         if command.key is None:
-            return await self._start_turn(
+            return await self._admit_turn(
                 principal, command, provider, model, head, started, being_opened
             )
         async with claimed(self._context.journals, head) as earlier:
             if earlier is not None:
                 return FollowedTurn(self._context.journals, earlier)
-            return await self._start_turn(
+            return await self._admit_turn(
                 principal, command, provider, model, head, started, being_opened
             )
+
+    async def _admit_turn(
+        self,
+        principal: Principal,
+        command: ChatCommand,
+        provider: Provider,
+        model: str,
+        head: JournalHead,
+        started: float,
+        being_opened: Opening,
+    ) -> Turn:
+        admission: Admission | None = None
+        try:
+            admission = await self._context.limits.enter(principal, head.turn_id)
+            return await self._start_turn(
+                principal, command, provider, model, head, started, being_opened, admission
+            )
+        except BaseException as error:
+            if admission is not None:
+                await admission.leave(spent=False)
+            cancelled = isinstance(error, asyncio.CancelledError)
+            self._context.refused(
+                TurnRecord(
+                    turn_id=head.turn_id,
+                    principal=principal.name,
+                    session_id=command.session_id,
+                    provider=provider.name,
+                    model=model,
+                    outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED,
+                    error_code=None if cancelled else getattr(error, "code", InternalError.code),
+                    usage=Usage(),
+                    seconds=time.perf_counter() - started,
+                    first_chunk_seconds=None,
+                )
+            )
+            raise
 
     async def _start_turn(
         self,
@@ -109,6 +151,7 @@ class ChatService:
         head: JournalHead,
         started: float,
         being_opened: Opening,
+        admission: Admission | None,
     ) -> Turn:
         turn_id = head.turn_id
         self._catalog.admit(provider.name)
@@ -152,7 +195,7 @@ class ChatService:
             if hold is not None and hold.session_id != head.session_id:
                 head = msgspec.structs.replace(head, session_id=hold.session_id)
             live = self._context.journals.begin(head)
-        return Turn(self._context, request, provider.name, stream, hold, started, live)
+        return Turn(self._context, request, provider.name, stream, hold, started, live, admission)
 
 
 def _check(command: ChatCommand) -> None:

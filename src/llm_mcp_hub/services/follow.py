@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.domain.journal import Journal, JournalEnd, JournalError, JournalHead
-from llm_mcp_hub.errors import HubError, InternalError, TurnLost, UnknownTurn
+from llm_mcp_hub.errors import HubError, InternalError, TurnCancelled, TurnLost, UnknownTurn
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import refused
@@ -184,6 +184,14 @@ def lost() -> TurnLost:
     return TurnLost(
         "The hub that made this answer ended before it was complete, and nothing of it was stored. "
         "Send the request again, under another Idempotency-Key if it had one."
+    )
+
+
+def cancelled() -> TurnCancelled:
+    """The error of a turn that was ended before its answer was complete."""
+    return TurnCancelled(
+        "The turn was ended before its answer was complete: its caller left and did not come back "
+        "in time. Nothing of it was stored; send the request again if you want an answer."
     )
 
 

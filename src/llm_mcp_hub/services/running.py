@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from llm_mcp_hub.errors import Draining, HubError, TurnCancelled
+from llm_mcp_hub.errors import Draining, HubError
 from llm_mcp_hub.state.base import SessionKey
 
 RETRY_SECONDS = 5.0
@@ -31,14 +31,6 @@ def interrupted() -> Draining:
         "The hub, or the provider, was stopped before the answer was complete, and nothing of this "
         "turn was stored. Send the request again if you want another answer.",
         retryable=False,
-    )
-
-
-def cancelled() -> TurnCancelled:
-    """The error of a turn that nobody waits for any more."""
-    return TurnCancelled(
-        "The turn was ended before its answer was complete: its caller left and did not come back "
-        "in time. Nothing of it was stored; send the request again if you want an answer."
     )
 
 

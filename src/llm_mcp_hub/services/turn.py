@@ -7,10 +7,9 @@ bounded and is not undone by a cancellation; what is told about a turn afterward
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
-from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, Usage
@@ -25,30 +24,19 @@ from llm_mcp_hub.errors import (
     StateUnavailable,
 )
 from llm_mcp_hub.providers.base import ChunkStream
-from llm_mcp_hub.services.follow import recorded
-from llm_mcp_hub.services.journals import Journals
-from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.follow import cancelled, recorded
+from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
-from llm_mcp_hub.services.running import RunningTurns, cancelled, interrupted
+from llm_mcp_hub.services.running import interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
-from llm_mcp_hub.state.base import SessionKey, SessionStore
+from llm_mcp_hub.services.turn_context import TurnContext
+from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.within import within
 
 CLOSE_SECONDS = 10.0
 """How long a provider may take to end a stream, and the state store to take a lease back."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-class TurnContext(Struct, frozen=True):
-    """What a turn needs of the hub."""
-
-    store: SessionStore
-    leases: LeaseKeeper
-    running: RunningTurns
-    journals: Journals
-    session_ttl: float
-    finished: Callable[[TurnRecord], None]
 
 
 class Turn:
@@ -59,6 +47,7 @@ class Turn:
         model_id: `provider/name`.
         created_at: Unix seconds.
         completion: The whole answer, once the stream has finished.
+        admission: How it was let in; None if its principal has no limits.
     """
 
     def __init__(
@@ -70,7 +59,9 @@ class Turn:
         hold: SessionHold | None,
         started: float,
         live: LiveTurn | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        self.admission = admission
         self.request = request
         self.model_id = f"{provider}/{request.model}"
         # As in the journal: whoever follows is to get the very same answer.
@@ -209,6 +200,8 @@ class Turn:
                     )
             except Exception:  # the lease passes by itself soon
                 log.exception("session.not_released", turn_id=self.turn_id)
+        if self.admission is not None:
+            await self.admission.leave(self.completion)
         if self._live is not None and not self._live.complete:
             await self._end_journal(
                 self._live
@@ -262,6 +255,9 @@ class Turn:
                 self._storing = asyncio.get_running_loop().create_task(again)
                 raise
         self._outcome = Outcome.DONE
+        if self.admission is not None:
+            # Whoever has the answer may send the next request.
+            await self.admission.leave(completion)
 
     async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
         context = self._context

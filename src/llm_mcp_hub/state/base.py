@@ -14,7 +14,7 @@ Every method raises `StateUnavailable` when the store can't be reached or does n
 its deadline. None of them leaves anything half done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -28,6 +28,8 @@ from llm_mcp_hub.domain.session import (
     SessionPage,
     SessionSummary,
 )
+from llm_mcp_hub.state.base_limits import LimitStore
+from llm_mcp_hub.state.base_usage import UsageStore
 from llm_mcp_hub.state.records import RecordStore
 
 NEWEST_FIRST = Listing()
@@ -164,8 +166,23 @@ class AccessTokenStore(Protocol):
         """All access tokens, by name."""
         ...
 
+    async def update_token(self, token: AccessToken) -> bool:
+        """Put it in the place of the one of its id and name; False if there is none."""
+        ...
+
     async def delete_token(self, name: str) -> bool:
-        """Forget an access token. False if there is none of that name."""
+        """Forget an access token and its use. False if there is none of that name."""
+        ...
+
+    async def note_token_uses(self, uses: Mapping[str, float]) -> None:
+        """Record when access tokens were used, by id, in Unix seconds, unless later is recorded.
+
+        Ids that there are no tokens of are passed over.
+        """
+        ...
+
+    async def token_uses(self) -> dict[str, float]:
+        """When access tokens were used last, by id; those that never were are not in it."""
         ...
 
 
@@ -220,7 +237,15 @@ class JournalStore(Protocol):
         ...
 
 
-class Store(SessionStore, AccessTokenStore, JournalStore, RecordStore, Protocol):
+class Store(
+    SessionStore,
+    AccessTokenStore,
+    JournalStore,
+    RecordStore,
+    UsageStore,
+    LimitStore,
+    Protocol,
+):
     """All of the hub's state."""
 
     name: str

@@ -4,7 +4,7 @@ No method waits for anything, so each is one step for everybody else on the even
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import gt, itemgetter, lt
 from urllib.parse import urlsplit
 
@@ -28,7 +28,9 @@ from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.memory_journals import MemoryJournals
+from llm_mcp_hub.state.memory_limits import MemoryLimits
 from llm_mcp_hub.state.memory_records import MemoryRecords
+from llm_mcp_hub.state.memory_usage import MemoryUsage
 from llm_mcp_hub.state.paging import make_page, position, read_cursor
 
 
@@ -61,7 +63,7 @@ class _Entry(Struct):
         self.lease_until = 0.0
 
 
-class MemoryStore(MemoryJournals, MemoryRecords):
+class MemoryStore(MemoryJournals, MemoryRecords, MemoryUsage, MemoryLimits):
     """The reference for the other stores, and enough for a hub that may forget."""
 
     name = "memory"
@@ -72,6 +74,7 @@ class MemoryStore(MemoryJournals, MemoryRecords):
         self._by_digest: dict[tuple[str, str], set[str]] = {}
         self._ends: list[tuple[float, SessionKey]] = []
         self._tokens: dict[str, AccessToken] = {}
+        self._token_uses: dict[str, float] = {}
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -226,13 +229,32 @@ class MemoryStore(MemoryJournals, MemoryRecords):
         """All access tokens, by name."""
         return tuple(sorted(self._tokens.values(), key=lambda token: token.name))
 
+    async def update_token(self, token: AccessToken) -> bool:
+        """Replace an access token."""
+        kept = self._tokens.get(token.id)
+        if kept is None or kept.name != token.name:
+            return False
+        self._tokens[token.id] = token
+        return True
+
     async def delete_token(self, name: str) -> bool:
         """Forget an access token."""
         for token in self._tokens.values():
             if token.name == name:
                 del self._tokens[token.id]
+                self._token_uses.pop(token.id, None)
                 return True
         return False
+
+    async def note_token_uses(self, uses: Mapping[str, float]) -> None:
+        """Record when access tokens were used."""
+        for token_id, at in uses.items():
+            if token_id in self._tokens:
+                self._token_uses[token_id] = max(at, self._token_uses.get(token_id, at))
+
+    async def token_uses(self) -> dict[str, float]:
+        """When access tokens were used last."""
+        return dict(self._token_uses)
 
     def _take(self, key: SessionKey, entry: _Entry, lease: Lease, now: float) -> Session | None:
         session = entry.take(lease, now)

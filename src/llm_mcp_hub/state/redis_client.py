@@ -165,6 +165,15 @@ class RedisClient:
         return results
 
 
+def pairs_of(reply: Any) -> list[tuple[bytes, Any]]:
+    """What a reply of names with values has; the library gives it in one of three forms."""
+    if isinstance(reply, dict):
+        return list(reply.items())
+    if reply and isinstance(reply[0], (list, tuple)):
+        return [(name, value) for name, value in reply]
+    return list(zip(reply[::2], reply[1::2], strict=True))
+
+
 def _connect(address: RedisAddress) -> tuple[Redis, Sentinel | None]:
     timing: dict[str, Any] = {
         # The deadline of the whole call stands over reading and writing, which costs less.

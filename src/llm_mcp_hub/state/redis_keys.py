@@ -15,11 +15,17 @@ script may touch all of it. The tag is a digest: principals are free text, keys 
     {prefix:<tag>}:journal:<turn>  hash      the journal of a turn without its chunks
     {prefix:<tag>}:chunks:<turn>   stream    its chunks, each entry under the number of its last
     {prefix:<tag>}:key:<key>       string    the turn that has an idempotency key
+    {prefix:<tag>}:limit:minute    zset      limited turns, by when they came
+    {prefix:<tag>}:limit:running   zset      those that run, by until when they count as running
+    {prefix:<tag>}:limit:day       hash      requests and tokens of the day
     prefix:principals              zset      everybody, by the latest `expires_at`
     {prefix:tokens}:by-id          hash      access tokens
     {prefix:tokens}:by-name        hash      their ids
     {prefix:records:<collection>}:records  hash    records by name
     {prefix:records:<collection>}:version  string  how many changes there were
+    {prefix:tokens}:used           zset      their ids, by when each was used last
+    {prefix:usage}:<span>:<start>  hash      the counts of a minute or an hour
+    {prefix:usage}:writer:<id>     string    the number of a hub's last batch of counts
 """
 
 from functools import lru_cache
@@ -87,6 +93,12 @@ class PrincipalKeys(Struct, frozen=True):
         """The turn that has an idempotency key."""
         return f"{self.base}:key:{key}"
 
+    @property
+    def limits(self) -> tuple[str, str, str]:
+        """What the principal's limits are held against: the minute, what runs, the day."""
+        base = f"{self.base}:limit"
+        return f"{base}:minute", f"{base}:running", f"{base}:day"
+
 
 @lru_cache(KNOWN_PRINCIPALS)
 def principal_keys(prefix: str, principal: str) -> PrincipalKeys:
@@ -111,3 +123,18 @@ def collection_keys(prefix: str, collection: str) -> tuple[str, str]:
     """Records of a collection, and its version."""
     base = f"{{{prefix}:records:{collection}}}"
     return (f"{base}:records", f"{base}:version")
+
+
+def token_uses_key(prefix: str) -> str:
+    """When access tokens were used last, by id."""
+    return f"{{{prefix}:tokens}}:used"
+
+
+def usage_key(prefix: str, span: int, start: int) -> str:
+    """The counts of a span of time."""
+    return f"{{{prefix}:usage}}:{span}:{start}"
+
+
+def usage_writer_key(prefix: str, writer: str) -> str:
+    """The number of a hub's last batch of counts."""
+    return f"{{{prefix}:usage}}:writer:{writer}"

@@ -209,10 +209,30 @@ if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[1]) == 0 then return 0 end
 return redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 """  # noqa: S105  # a script, not a secret
 
+UPDATE_TOKEN = """
+-- KEYS by-id by-name; ARGV id name body
+if redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[1] then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""  # noqa: S105  # a script, not a secret
+
 DELETE_TOKEN = """
--- KEYS by-id by-name; ARGV name
+-- KEYS by-id by-name used; ARGV name
 local id = redis.call('HGET', KEYS[2], ARGV[1])
 if not id then return 0 end
+redis.call('ZREM', KEYS[3], id)
 redis.call('HDEL', KEYS[2], ARGV[1])
 return redis.call('HDEL', KEYS[1], id)
 """  # noqa: S105  # a script, not a secret
+
+NOTE_USES = """
+-- KEYS by-id used; ARGV of each: id time
+redis.call('EXISTS', KEYS[2])
+for i = 1, #ARGV, 2 do
+  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+    redis.call('ZADD', KEYS[2], 'GT', ARGV[i + 1], ARGV[i])
+  end
+end
+return 1
+"""

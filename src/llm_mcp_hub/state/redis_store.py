@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.session import (
     Session,
     SessionAppend,
@@ -18,7 +17,6 @@ from llm_mcp_hub.domain.session import (
     title_of,
 )
 from llm_mcp_hub.domain.transcript import EMPTY
-from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.state import redis_scripts as lua
 from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, moved_on
@@ -34,11 +32,13 @@ from llm_mcp_hub.state.redis_keys import (
     PrincipalKeys,
     principal_keys,
     principals_key,
-    token_keys,
 )
+from llm_mcp_hub.state.redis_limits import RedisLimits
 from llm_mcp_hub.state.redis_listing import RedisListings, summary_of
 from llm_mcp_hub.state.redis_records import RedisRecords
+from llm_mcp_hub.state.redis_tokens import RedisTokens
 from llm_mcp_hub.state.redis_url import RedisAddress
+from llm_mcp_hub.state.redis_usage import RedisUsage
 
 SLACK_SECONDS = 3600.0
 """Keys outlive what they hold by so much. Their expiry only collects garbage, by the clock of
@@ -49,7 +49,6 @@ running turn may prolong a session, but never by so much."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_messages = msgspec.json.Decoder(tuple[StoredMessage, ...]).decode
-_decode_token = msgspec.json.Decoder(AccessToken).decode
 
 _BEGIN = Script(lua.BEGIN)
 _BEGIN_BY_DIGEST = Script(lua.BEGIN_BY_DIGEST)
@@ -59,12 +58,10 @@ _RELEASE = Script(lua.RELEASE)
 _GET = Script(lua.GET)
 _DELETE = Script(lua.DELETE)
 _HOLDERS = Script(lua.HOLDERS)
-_ADD_TOKEN = Script(lua.ADD_TOKEN)
-_DELETE_TOKEN = Script(lua.DELETE_TOKEN)
 
 
-class RedisStore(RedisListings, RedisJournals, RedisRecords):
-    """Sessions, access tokens, journals and records in Redis 6.2 or later."""
+class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisUsage, RedisLimits):
+    """All of the hub's state in Redis 6.2 or later."""
 
     name = "redis"
 
@@ -182,32 +179,6 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords):
             _DELETE, _of_session(keys, session_id), keys.base, session_id, now
         )
         return bool(existed)
-
-    async def add_token(self, token: AccessToken) -> None:
-        """Store a new access token."""
-        keys = token_keys(self._prefix)
-        if not await self._client.call(_ADD_TOKEN, keys, token.id, token.name, _encode(token)):
-            raise NameTaken(
-                f"An access token named {token.name!r} exists; choose another name, "
-                "or delete that one first",
-                param="name",
-            )
-
-    async def get_token(self, token_id: str) -> AccessToken | None:
-        """The access token of that id."""
-        by_id, _ = token_keys(self._prefix)
-        (body,) = await self._client.pipeline(("HGET", by_id, token_id))
-        return _decode_token(body) if body is not None else None
-
-    async def list_tokens(self) -> tuple[AccessToken, ...]:
-        """All access tokens, by name."""
-        by_id, _ = token_keys(self._prefix)
-        (bodies,) = await self._client.pipeline(("HVALS", by_id))
-        return tuple(sorted(map(_decode_token, bodies), key=lambda token: token.name))
-
-    async def delete_token(self, name: str) -> bool:
-        """Forget an access token."""
-        return bool(await self._client.call(_DELETE_TOKEN, token_keys(self._prefix), name))
 
     def _keys(self, principal: str) -> PrincipalKeys:
         return principal_keys(self._prefix, principal)

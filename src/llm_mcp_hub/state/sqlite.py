@@ -6,7 +6,7 @@ thread, `SqliteThread`; the rest on the event loop, `ShortJobs`.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -28,10 +28,12 @@ from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
 from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
+from llm_mcp_hub.state.sqlite_limits import SqliteLimits
 from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_records import SqliteRecords
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
+from llm_mcp_hub.state.sqlite_usage import SqliteUsage
 
 SWEEP_SECONDS = 60.0
 """How often expired sessions are looked for. They are invisible all the same."""
@@ -41,7 +43,7 @@ JOURNALS_TOGETHER = 32
 _decode_token = msgspec.json.Decoder(AccessToken).decode
 
 
-class SqliteStore(SqliteRecords):
+class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
     """All of the hub's state in a file, or in memory for the path `:memory:`."""
 
     name = "sqlite"
@@ -153,7 +155,9 @@ class SqliteStore(SqliteRecords):
         row = (token.id, token.name, msgspec.json.encode(token))
 
         def add(db: sqlite3.Connection) -> None:
-            added = db.execute("INSERT OR IGNORE INTO access_tokens VALUES (?, ?, ?)", row)
+            added = db.execute(
+                "INSERT OR IGNORE INTO access_tokens (id, name, body) VALUES (?, ?, ?)", row
+            )
             if not added.rowcount:
                 raise NameTaken(
                     f"An access token named {token.name!r} exists; choose another name, "
@@ -182,6 +186,16 @@ class SqliteStore(SqliteRecords):
 
         return await self._thread.run(read, writes=False)
 
+    async def update_token(self, token: AccessToken) -> bool:
+        """Replace an access token."""
+        row = (msgspec.json.encode(token), token.id, token.name)
+
+        def update(db: sqlite3.Connection) -> bool:
+            done = db.execute("UPDATE access_tokens SET body = ? WHERE id = ? AND name = ?", row)
+            return done.rowcount > 0
+
+        return await self._thread.run(update, writes=True)
+
     async def delete_token(self, name: str) -> bool:
         """Forget an access token."""
 
@@ -190,6 +204,25 @@ class SqliteStore(SqliteRecords):
             return removed.rowcount > 0
 
         return await self._thread.run(remove, writes=True)
+
+    async def note_token_uses(self, uses: Mapping[str, float]) -> None:
+        """Record when access tokens were used."""
+        rows = [(at, token_id) for token_id, at in uses.items()]
+        await self._thread.run(
+            lambda db: db.executemany(
+                "UPDATE access_tokens SET used_at = max(coalesce(used_at, 0), ?) WHERE id = ?", rows
+            ),
+            writes=True,
+        )
+
+    async def token_uses(self) -> dict[str, float]:
+        """When access tokens were used last."""
+        return await self._thread.run(
+            lambda db: dict(
+                db.execute("SELECT id, used_at FROM access_tokens WHERE used_at IS NOT NULL")
+            ),
+            writes=False,
+        )
 
     async def claim_key(
         self, head: JournalHead, alive_until: float, ttl: float, now: float

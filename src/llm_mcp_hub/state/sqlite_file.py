@@ -16,107 +16,12 @@ import msgspec
 from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.session import StoredMessage, title_of
 from llm_mcp_hub.errors import ConfigError, StateUnavailable
+from llm_mcp_hub.state.sqlite_tables import SCHEMA_VERSION, STEPS
 
 MEMORY = ":memory:"
 BUSY_SECONDS = 5.0
 """How long to wait for another process's write; theirs take milliseconds."""
 PREPARE_RETRY_SECONDS = 0.01
-
-_SESSIONS = (
-    """CREATE TABLE sessions (
-        key INTEGER PRIMARY KEY,
-        principal TEXT NOT NULL,
-        id TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        model TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        message_count INTEGER NOT NULL,
-        input_tokens INTEGER NOT NULL,
-        cached_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL,
-        reasoning_tokens INTEGER NOT NULL,
-        created_at REAL NOT NULL,
-        updated_at REAL NOT NULL,
-        expires_at REAL NOT NULL,
-        system TEXT NOT NULL,
-        UNIQUE (principal, id)
-    )""",
-    "CREATE INDEX sessions_by_digest ON sessions (principal, digest)",
-    "CREATE INDEX sessions_by_time ON sessions (principal, updated_at, id)",
-    "CREATE INDEX sessions_by_end ON sessions (expires_at)",
-    """CREATE TABLE messages (
-        session INTEGER NOT NULL REFERENCES sessions (key) ON DELETE CASCADE,
-        seq INTEGER NOT NULL,
-        digest TEXT NOT NULL,
-        created_at REAL NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (session, seq)
-    ) WITHOUT ROWID""",
-    """CREATE TABLE leases (
-        principal TEXT NOT NULL,
-        session_id TEXT NOT NULL,
-        id TEXT NOT NULL,
-        until REAL NOT NULL,
-        PRIMARY KEY (principal, session_id)
-    ) WITHOUT ROWID""",
-    """CREATE TABLE access_tokens (
-        id TEXT PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        body BLOB NOT NULL
-    ) WITHOUT ROWID""",
-)
-_JOURNALS = (
-    """CREATE TABLE journals (
-        id INTEGER PRIMARY KEY,
-        principal TEXT NOT NULL,
-        turn_id TEXT NOT NULL,
-        key TEXT,
-        length INTEGER NOT NULL DEFAULT 0,
-        alive_until REAL NOT NULL,
-        expires_at REAL NOT NULL,
-        wanted_until REAL NOT NULL DEFAULT 0,
-        head BLOB NOT NULL,
-        ended BLOB,
-        UNIQUE (principal, turn_id)
-    )""",
-    "CREATE UNIQUE INDEX journals_by_key ON journals (principal, key) WHERE key IS NOT NULL",
-    "CREATE INDEX journals_by_end ON journals (expires_at)",
-    """CREATE TABLE journal_chunks (
-        journal INTEGER NOT NULL REFERENCES journals (id) ON DELETE CASCADE,
-        last INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (journal, last)
-    ) WITHOUT ROWID""",
-)
-_LISTINGS = (
-    "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",
-    """UPDATE sessions SET title = coalesce((
-        SELECT message_title(body) FROM messages
-        WHERE session = key AND message_title(body) <> '' ORDER BY seq LIMIT 1
-    ), '')""",
-    "DROP INDEX sessions_by_time",
-    # All that a listing looks at to find its page, so that it reads no session but those on it.
-    """CREATE INDEX sessions_listed ON sessions (
-        principal, updated_at, id, expires_at, created_at, message_count,
-        input_tokens, output_tokens, model, title
-    )""",
-)
-_RECORDS = (
-    """CREATE TABLE collections (
-        name TEXT PRIMARY KEY,
-        version INTEGER NOT NULL
-    ) WITHOUT ROWID""",
-    """CREATE TABLE records (
-        collection TEXT NOT NULL,
-        name TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (collection, name)
-    ) WITHOUT ROWID""",
-)
-_STEPS = (_SESSIONS, _JOURNALS, _RECORDS, _LISTINGS)
-"""What each version of the tables added to the one before."""
-SCHEMA_VERSION = len(_STEPS)
 
 _REMEDIES = {
     "BUSY": "is locked by another program; try again, or stop what else uses the file",
@@ -252,7 +157,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.create_function("message_title", 1, _message_title, deterministic=True)
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have been faster.
-        for step in _STEPS[_version(connection) :]:
+        for step in STEPS[_version(connection) :]:
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -25,6 +25,7 @@ from llm_mcp_hub.domain.session import (
 )
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.state.base import Lease, Store
+from llm_mcp_hub.testing.store_count_steps import CountStep, count_steps
 from llm_mcp_hub.testing.store_journal_steps import JournalStep, journal_steps
 from llm_mcp_hub.testing.store_model import Key, StoreModel
 from llm_mcp_hub.testing.store_promise import START, BrokenPromiseError, OpenStore
@@ -108,7 +109,7 @@ class _Wait(Struct, frozen=True):
 
 
 _SessionStep = _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete
-_Step = _SessionStep | _ListAll | _Holders | _ReadAll | _Wait | JournalStep | RecordStep
+_Step = _SessionStep | _ListAll | _Holders | _ReadAll | _Wait | JournalStep | RecordStep | CountStep
 _Steps = Mapping[str, tuple[int, st.SearchStrategy[_Step]]]
 """Each with its weight among all of them."""
 
@@ -150,9 +151,15 @@ _session_steps: _Steps = {
     "release": (1, st.builds(_Release, _keys, _turns)),
     "delete": (1, st.builds(_Delete, _keys)),
 }
-_KINDS: tuple[_Steps, ...] = (_session_steps, {**_session_steps, **journal_steps}, record_steps)
-"""Histories of sessions alone, of sessions and journals that should not notice each other, and of
-records."""
+_long_waits = st.builds(_Wait, st.sampled_from([0.5, 1.0, 5.0, 59.0, 60.0, 3600.0, 43_200.0]))
+_KINDS: tuple[_Steps, ...] = (
+    _session_steps,
+    {**_session_steps, **journal_steps},
+    record_steps,
+    {**count_steps, "wait": (4, _long_waits)},
+)
+"""Histories of sessions alone, of sessions and journals that should not notice each other, of
+records, and of what is counted."""
 
 
 def _any_of(steps: _Steps) -> st.SearchStrategy[_Step]:

@@ -1,8 +1,7 @@
-"""Promises about listings, access tokens and the life of the store itself."""
+"""Promises about listings and the life of the store itself."""
 
-from llm_mcp_hub.domain.access import AccessToken, Scope
 from llm_mcp_hub.domain.session import SessionSummary
-from llm_mcp_hub.errors import InvalidRequest, NameTaken
+from llm_mcp_hub.errors import InvalidRequest
 from llm_mcp_hub.state.base import Store
 from llm_mcp_hub.testing.store_promise import (
     START,
@@ -91,39 +90,6 @@ async def _cursor(store: Store) -> None:
         for principal in ("ann", None):
             call = store.list_sessions(principal, 9, cursor, START)
             await refused(call, InvalidRequest, f"the cursor {cursor!r}")
-
-
-@promise("access tokens are found by id, listed by name, and deleted by name")
-async def _tokens(store: Store) -> None:
-    cli = AccessToken("id-2", "cli", frozenset({Scope.CHAT}), "ab" * 32, START, START + 0.1)
-    admin = AccessToken("id-1", "ädmin", frozenset(Scope), "cd" * 32, START)
-    equal(await store.list_tokens(), (), "the list at first")
-    await store.add_token(admin)
-    await store.add_token(cli)
-    equal(await store.get_token("id-2"), cli, "get_token")
-    equal(await store.get_token("id-1"), admin, "get_token of one that never expires")
-    equal(await store.get_token("cli"), None, "get_token of a name")
-    equal(await store.list_tokens(), (cli, admin), "the list")
-    equal(await store.delete_token("id-2"), False, "delete_token of an id")
-    equal(await store.delete_token("cli"), True, "delete_token")
-    equal(await store.delete_token("cli"), False, "delete_token again")
-    equal(await store.get_token("id-2"), None, "get_token of a deleted one")
-    equal(await store.list_tokens(), (admin,), "the list at last")
-    await store.add_token(cli)
-    equal(await store.get_token("id-2"), cli, "get_token of one added again")
-
-
-@promise("a second access token of a name or an id is refused and changes nothing")
-async def _names(store: Store) -> None:
-    first = AccessToken("id-1", "cli", frozenset({Scope.CHAT}), "ab" * 32, START)
-    same_name = AccessToken("id-2", "cli", frozenset(Scope), "cd" * 32, START)
-    same_id = AccessToken("id-1", "other", frozenset(Scope), "cd" * 32, START)
-    await store.add_token(first)
-    await refused(store.add_token(same_name), NameTaken, "the same name")
-    await refused(store.add_token(same_id), NameTaken, "the same id")
-    equal(await store.get_token("id-1"), first, "the first")
-    equal(await store.get_token("id-2"), None, "the refused")
-    equal(await store.list_tokens(), (first,), "the list")
 
 
 @promise("a store answers, has a name, and can be closed twice")

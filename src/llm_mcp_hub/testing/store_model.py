@@ -17,15 +17,17 @@ from llm_mcp_hub.domain.session import (
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
 from llm_mcp_hub.state.base import NEWEST_FIRST, Lease
 from llm_mcp_hub.state.records import Collection, Record
+from llm_mcp_hub.testing.store_count_model import CountModel
 
 Key = tuple[str, str]
 """Principal and session id, or principal and turn id."""
 
 
-class StoreModel:
+class StoreModel(CountModel):
     """What a store promises about all it keeps, as slow and as plain as can be."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.collections: dict[str, Collection] = {}
         self.journals: dict[Key, tuple[Journal, float]] = {}
         self.turns: dict[Key, str] = {}

@@ -26,10 +26,13 @@ from llm_mcp_hub.testing import (
     store_journals,
     store_keys,
     store_leases,
+    store_limits,
     store_listing,
     store_orders,
     store_records,
     store_sessions,
+    store_tokens,
+    store_usage,
 )
 from llm_mcp_hub.testing.promise import Promise, broken
 from llm_mcp_hub.testing.store_promise import OpenStore
@@ -41,6 +44,9 @@ STORE_PROMISES: tuple[Promise[Store], ...] = (
     *store_keys.promise.all,
     *store_orders.promise.all,
     *store_records.promise.all,
+    *store_tokens.promise.all,
+    *store_usage.promise.all,
+    *store_limits.promise.all,
     *store_listing.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place."""

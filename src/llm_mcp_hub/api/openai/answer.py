@@ -11,6 +11,7 @@ from litestar.types import Receive, Send
 
 from llm_mcp_hub.api.disconnect import unless_client_leaves
 from llm_mcp_hub.api.errors import error_body, error_headers, status_of
+from llm_mcp_hub.api.openai.limits import limit_headers
 from llm_mcp_hub.api.openai.wire import EventEncoder, whole
 from llm_mcp_hub.api.sse import EventStream
 from llm_mcp_hub.errors import HubError, MethodNotAllowed
@@ -60,6 +61,8 @@ class Answer:
                 self.headers.append((b"x-turn-id", turn.turn_id.encode()))
                 if turn.session_id is not None:
                     self.headers.append((SESSION_HEADER, turn.session_id.encode()))
+                if isinstance(turn, Turn) and turn.admission is not None:
+                    self.headers += limit_headers(turn.admission)
                 if stream:
                     await self._stream(turn, include_usage, seen)
                 else:
