@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.errors import HubError, WorkerGarbled
+from llm_mcp_hub.errors import HubError, WorkerDied, WorkerGarbled
 from llm_mcp_hub.providers.dialect import Event, Pong
 
 STOP_SECONDS = 5.0
@@ -26,6 +26,11 @@ class Carrier(Protocol):
     @property
     def alive(self) -> bool:
         """Whether it runs and is in order."""
+        ...
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it generates for somebody who has left, and can't be stopped."""
         ...
 
     @property
@@ -98,7 +103,8 @@ class SharedConversation:
     @property
     def alive(self) -> bool:
         """Whether another turn can run in it."""
-        return not self._broken and self._closing is None and self._carrier.alive
+        usable = self._carrier.alive and not self._carrier.stuck
+        return usable and not self._broken and self._closing is None
 
     @property
     def pid(self) -> int:
@@ -194,6 +200,7 @@ class SharedConversation:
         """Stop what is generated for it, and leave the worker; bounded, shielded."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
+            self.fail(WorkerDied("The provider's conversation was ended."))
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:

@@ -42,6 +42,7 @@ class SharedWorker:
         started_at: In the loop's time.
         opened: How many conversations were opened in it.
         retired: Whether it opens no more.
+        stuck: Whether it generates for somebody who has left: then no turn begins in it any more.
         on_idle: Called when the last conversation of a retired worker has left.
     """
 
@@ -56,7 +57,7 @@ class SharedWorker:
         self._error: HubError | None = None
         self._on_lost: Callable[[HubError], None] | None = None
         self._asked = False
-        self._stuck = False
+        self.stuck = False
         self._desk = WritingDesk(worker.directory, self._noted, self._break)
         self.version: str | None = None
         self.started_at = self._loop.time()
@@ -126,7 +127,7 @@ class SharedWorker:
     @property
     def deserted(self) -> bool:
         """Whether it is of no use to anybody any more."""
-        return self.retired and not (self.talking if self._stuck else self._conversations)
+        return self.retired and not (self.talking if self.stuck else self._conversations)
 
     def supervise(self, on_lost: Callable[[HubError], None]) -> None:
         """Have `on_lost` told, once, of an end that nobody asked for."""
@@ -211,7 +212,7 @@ class SharedWorker:
             path.unlink(missing_ok=True)
         if stuck:
             # What it generates can be stopped only with the whole worker.
-            self._stuck = self.retired = True
+            self.stuck = self.retired = True
         self._tell_if_deserted()
 
     async def aclose(self) -> None:

@@ -14,7 +14,7 @@ from typing import Generic
 
 import structlog
 
-from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import (
     CredentialStatus,
@@ -107,6 +107,10 @@ class SupervisedProvider(ABC, Generic[T]):
         Raises:
             BadRequest: It can't.
         """
+
+    def ignored(self, options: TurnOptions) -> Sequence[str]:  # noqa: ARG002  # to be overridden
+        """Every option has an effect. Overridden by those of which that is not true."""
+        return ()
 
     def credential_status(self) -> CredentialStatus | None:
         """None: a program without a login. Overridden by those with one."""
