@@ -43,6 +43,10 @@ class NpmTool(Struct, frozen=True):
         installed = shutil.which(str(self.executable))
         return installed or shutil.which(self.program, path=environment.get("PATH"))
 
+    def named(self, executable: str, environment: Mapping[str, str]) -> str | None:
+        """A program that is configured by path or name, if it can be run."""
+        return shutil.which(str(Path(executable).expanduser()), path=environment.get("PATH"))
+
     def needs_install(self) -> bool:
         """Whether that version is missing."""
         return not self.executable.exists() or self._installed() != self.version

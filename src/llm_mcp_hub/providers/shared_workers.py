@@ -9,7 +9,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 
-from llm_mcp_hub.errors import HubError, LoginRequired, WorkerStartFailed
+from llm_mcp_hub.errors import (
+    HubError,
+    LoginRequired,
+    ProviderUnavailable,
+    WorkerStartFailed,
+)
 from llm_mcp_hub.providers.rotation import Rotation
 from llm_mcp_hub.providers.shared_conversation import SharedConversation
 from llm_mcp_hub.providers.shared_dialect import Opened
@@ -116,7 +121,7 @@ class SharedWorkers:
     async def _open_in(self, worker: SharedWorker) -> SharedConversation:
         try:
             conversation, _ = await worker.open()
-        except (LoginRequired, WorkerStartFailed):
+        except (LoginRequired, ProviderUnavailable, WorkerStartFailed):
             # It would say the same the next time; another one may have better luck.
             self._current = None
             worker.retire()

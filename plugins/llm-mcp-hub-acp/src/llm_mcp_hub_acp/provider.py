@@ -5,35 +5,25 @@ tried here says so in its status.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus, ProviderStatus
-from llm_mcp_hub.errors import (
-    InvalidRequest,
-    LoginRequired,
-    ProviderUnavailable,
-    UnknownModel,
-)
+from llm_mcp_hub.errors import LoginRequired, ProviderUnavailable
 from llm_mcp_hub.providers.base import ProviderContext
-from llm_mcp_hub.providers.shared import SharedProvider
-from llm_mcp_hub.providers.shared_conversation import SharedConversation
-from llm_mcp_hub.providers.turn import CliTurn
 from llm_mcp_hub.workers.spec import Furnishing, WorkerSpec
-from llm_mcp_hub_acp.dialect import AcpDialect
+from llm_mcp_hub_acp.agent_provider import AgentProvider
 from llm_mcp_hub_acp.presets import Preset
 from llm_mcp_hub_acp.profile import AgentProfile
-from llm_mcp_hub_acp.prompt import says_something
 from llm_mcp_hub_acp.settings import AcpSettings, with_preset
 
 DEFAULT_MODEL = ModelCard("default", "The agent's own choice")
 
 
-class AcpProvider(SharedProvider):
+class AcpProvider(AgentProvider):
     """See the module.
 
     Raises:
@@ -44,15 +34,17 @@ class AcpProvider(SharedProvider):
         settings, preset = with_preset(context.settings, f"providers.{context.name}")
         super().__init__(
             context.name,
+            profile_of(context.name, settings, preset),
             settings.pool,
             settings.deadlines,
             settings.supervision,
             settings.rotation,
+            names=settings.models,
+            aliases=settings.aliases,
         )
         self._settings = settings
         self._preset = preset
         self._environment = context.environment
-        self._profile = profile_of(context.name, settings, preset)
 
     def worker_spec(self) -> WorkerSpec:
         """How to start the agent now."""
@@ -85,30 +77,6 @@ class AcpProvider(SharedProvider):
             limits=settings.limits,
         )
 
-    def new_dialect(self, directory: Path) -> AcpDialect:
-        """A dialect for a fresh worker."""
-        return AcpDialect(self._profile, directory)
-
-    async def open_turn(self, request: TurnRequest) -> CliTurn[SharedConversation]:
-        """Begin a turn, under the name that an alias stands for."""
-        if not (self._models or self._settings.models):
-            await self._supervisor.admit()  # the agent has not told its models yet
-        name = self._settings.aliases.get(request.model, request.model)
-        return await super().open_turn(msgspec.structs.replace(request, model=name))
-
-    def check_request(self, request: TurnRequest) -> None:
-        """Refuse a model that is not offered, and a turn in which nothing is said."""
-        check_request(request, [card.name for card in self._offered()], self._profile.title)
-
-    async def models(self) -> Sequence[ModelCard]:
-        """The configured names, or those that the agent lists; then the aliases."""
-        aliases = self._settings.aliases
-        return (*self._offered(), *(ModelCard(a, f"{name} ({a})") for a, name in aliases.items()))
-
-    def ignored(self, options: TurnOptions) -> Sequence[str]:
-        """The protocol has no words for these options."""
-        return ignored_options(options)
-
     def fallback_models(self) -> tuple[ModelCard, ...]:
         """One that stands for whatever the agent uses."""
         return (DEFAULT_MODEL,)
@@ -139,12 +107,6 @@ class AcpProvider(SharedProvider):
             status = msgspec.structs.replace(status, state=CredentialState.READY)
         return status
 
-    def _offered(self) -> tuple[ModelCard, ...]:
-        cards = tuple(ModelCard(name, name) for name in self._settings.models)
-        if self._settings.model_switch == "none":
-            return cards or (self._models or self.fallback_models())[:1]
-        return cards or self._models or self.fallback_models()
-
 
 def profile_of(name: str, settings: AcpSettings, preset: Preset | None) -> AgentProfile:
     """The profile that settings describe."""
@@ -173,25 +135,3 @@ def missing_login(settings: AcpSettings) -> str | None:
         if not Path(target).expanduser().is_file():
             return target
     return None
-
-
-def ignored_options(options: TurnOptions) -> tuple[str, ...]:
-    """The names of those that are set, of which version 1 of the protocol knows none."""
-    tokens = ("max_tokens",) if options.max_tokens is not None else ()
-    return (*tokens, "reasoning_effort") if options.effort is not None else tokens
-
-
-def check_request(request: TurnRequest, names: Sequence[str], title: str) -> None:
-    """Refuse what no agent could serve.
-
-    Raises:
-        UnknownModel: The model is not offered.
-        InvalidRequest: Nothing is said in it.
-    """
-    if request.model not in names:
-        raise UnknownModel(
-            f"{title} does not offer the model {request.model!r}. Offered: {', '.join(names)}.",
-            param="model",
-        )
-    if not any(says_something(message) for message in request.messages[request.prior :]):
-        raise InvalidRequest("The last message is empty: say something.", param="messages")

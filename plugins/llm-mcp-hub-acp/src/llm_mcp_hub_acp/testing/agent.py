@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 MODELS = ("small", "large")
+WORDS = "words of the agent"
 
 
 def install(directory: Path, *options: str) -> Path:
