@@ -6,8 +6,8 @@ and system) before the first words.
 
 The file is JSON, one record a line, in `.gemini/tmp/PROJECT/chats/`; the project is named after the
 last part of the working directory. A session is found by the id in the first record, also by the
-one that asks for it. Of two files for one session the one updated last counts; hence the date. The project may not be empty, and is not compared.
-(Gemini CLI 0.61.0.)
+one that asks for it. Of two files for one session the one updated last counts; hence the date. A
+record without a `projectHash` is none; which it is does not matter. (Gemini CLI 0.61.0.)
 """
 
 from collections.abc import Sequence

@@ -8,6 +8,7 @@ from llm_mcp_hub_gemini.command import CREDENTIALS_FILE
 
 REDIRECT = Path(__file__).with_name("redirect.cjs")
 ACCESS_TOKEN = "ya29.test-not-a-real-token"  # noqa: S105  # not a real one
+REFRESH_TOKEN = "1//test-not-a-real-token"  # noqa: S105  # not a real one
 SCOPE = "openid https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -30,7 +31,7 @@ def write_login(directory: Path, *, expires_in: float = 7200.0, refresh: bool = 
         "expiry_date": int((time.time() + expires_in) * 1000),
     }
     if refresh:
-        login["refresh_token"] = "1//test-not-a-real-token"
+        login["refresh_token"] = REFRESH_TOKEN
     file = directory / CREDENTIALS_FILE
     file.write_text(json.dumps(login))
     file.chmod(0o600)
