@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from llm_mcp_hub_gemini.testing.login import SCOPE
+from llm_mcp_hub_gemini.testing.login import REFRESH_TOKEN, SCOPE
 from llm_mcp_hub_gemini.testing.scripted import Reply, Request, event, pieces
 
 __all__ = ["FakeCodeAssist", "Reply", "Request"]
@@ -161,7 +161,8 @@ class FakeCodeAssist:
         if name == "userinfo":
             return {"id": "1", "email": ACCOUNT}
         if name == "token":
-            return {"access_token": "ya29.renewed", "expires_in": 3599, "token_type": "Bearer"}
+            token = {"access_token": "ya29.renewed", "expires_in": 3599, "token_type": "Bearer"}
+            return {**token, "refresh_token": REFRESH_TOKEN, "scope": SCOPE}
         if name == "retrieveUserQuota":
             return {"buckets": []}
         if name == "generateContent":
