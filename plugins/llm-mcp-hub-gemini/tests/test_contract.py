@@ -211,6 +211,11 @@ async def test_who_leaves_stops_the_back_end_and_no_other_conversation(
     api.release()
     assert (await staying).completion.text == "abcdefgh"
     await provider._pool.settled()
+    # Nothing of the conversation that is over is left on the disk.
+    [worker] = provider._shared._all
+    files = list(worker._worker.directory.glob("home/.gemini/tmp/*/chats/*"))
+    assert files
+    assert not any("leaving" in file.read_text() for file in files)
     assert provider.status().pool.died == 0
 
 

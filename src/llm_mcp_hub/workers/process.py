@@ -270,7 +270,7 @@ class Worker:
     async def _close(self) -> None:
         self.fail(WorkerDied("The provider's program was stopped."))
         self._stdin.close()
-        if not await self._wait(CLOSE_GRACE_SECONDS):
+        if not await self._wait(CLOSE_GRACE_SECONDS if self.spec.ends_on_eof else 0.0):
             self._spawned.signal(signal.SIGTERM)
             if not await self._wait(CLOSE_GRACE_SECONDS):
                 self.kill()

@@ -37,6 +37,7 @@ class WorkerSpec(Struct, frozen=True):
             descriptor number given in that variable: so a secret reaches the program without
             ever being read by the hub.
         furnishings: What is in its HOME beforehand.
+        ends_on_eof: Whether it ends when its input does. Otherwise it is signalled at once.
         max_line_bytes: Longest line accepted from its standard output.
         limits: What it may take.
     """
@@ -45,5 +46,6 @@ class WorkerSpec(Struct, frozen=True):
     environment: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     furnishings: tuple[Furnishing, ...] = ()
+    ends_on_eof: bool = True
     max_line_bytes: int = 32 * 1024 * 1024
     limits: WorkerLimits = WorkerLimits()

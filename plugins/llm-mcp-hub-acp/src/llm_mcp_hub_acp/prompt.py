@@ -37,10 +37,11 @@ def says_something(message: Message) -> bool:
 
 
 def blocks_of(messages: Sequence[Message]) -> list[Block]:
-    """The parts of messages, in order; a text that opens the prompt is shielded."""
+    """The parts of messages, in order; the first text is shielded."""
     blocks = [b for m in messages for part in m.parts if (b := block_of(part)) is not None]
-    if blocks and blocks[0]["type"] == "text":
-        blocks[0] = {"type": "text", "text": shielded(str(blocks[0]["text"]))}
+    first = next((block for block in blocks if block["type"] == "text"), None)
+    if first is not None:
+        first["text"] = shielded(str(first["text"]))
     return blocks
 
 

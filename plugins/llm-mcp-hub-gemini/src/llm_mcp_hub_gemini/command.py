@@ -143,5 +143,7 @@ def worker_spec(
             Furnishing(f"{DIRECTORY}/{CREDENTIALS_FILE}", "link", credentials),
             Furnishing(SYSTEM_FILE, "file", SYSTEM_PROMPT),
         ),
+        # The end of its input is nothing to it while a prompt runs.
+        ends_on_eof=False,
         limits=limits,
     )
