@@ -64,12 +64,15 @@ class SharedWorkers:
         """
         async with self._opening:
             worker = self._current
-            if worker is None or not self._usable(worker):
-                worker = await self._start()
-                self._take_over(worker)
-            first, self._first = self._first, None
-            if first is not None and first.alive:
-                return first
+            if worker is not None and self._usable(worker):
+                try:
+                    return await self._open_in(worker)
+                except WorkerStartFailed:
+                    if worker.alive:
+                        raise
+                    # It broke of somebody else's turn: that says nothing about the next one.
+            worker = await self._start()
+            self._take_over(worker)
             return await self._open_in(worker)
 
     async def renew(self) -> Opened:
@@ -119,6 +122,9 @@ class SharedWorkers:
             before.retire()
 
     async def _open_in(self, worker: SharedWorker) -> SharedConversation:
+        first, self._first = self._first, None
+        if first is not None and first.alive:
+            return first
         try:
             conversation, _ = await worker.open()
         except (LoginRequired, ProviderUnavailable, WorkerStartFailed):

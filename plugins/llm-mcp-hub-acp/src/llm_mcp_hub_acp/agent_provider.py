@@ -68,6 +68,9 @@ class AgentProvider(SharedProvider):
         name = self._aliases.get(request.model, request.model)
         if not (self._models or self._own_names):
             await self._supervisor.admit()  # the agent has not told its models yet
+        names = [card.name for card in self._offered()]
+        if name not in names and any(name == card.name for card in self.fallback_models()):
+            name = names[0]  # it was listed as long as nothing better was known
         return await super().open_turn(msgspec.structs.replace(request, model=name))
 
     def check_request(self, request: TurnRequest) -> None:

@@ -111,7 +111,7 @@ class AcpProvider(AgentProvider):
 def profile_of(name: str, settings: AcpSettings, preset: Preset | None) -> AgentProfile:
     """The profile that settings describe."""
     return AgentProfile(
-        title=preset.title if preset is not None else name,
+        title=preset.title if preset is not None else name[:1].upper() + name[1:],
         remedy=settings.login_remedy,
         authentication=settings.authentication,
         model_switch=settings.model_switch,

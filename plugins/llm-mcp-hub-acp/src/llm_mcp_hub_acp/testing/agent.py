@@ -8,10 +8,10 @@ It is made for agents that differ from the Gemini CLI: `--switch=config` has the
 configuration option, `--usage=update` tells the token counts in an update, `--garbage` greets with
 a line that is no JSON, `--mute` answers nothing, `--needs-login=METHOD` wants `authenticate`.
 
-In a prompt: `fake:hang`, `fake:deaf` (hangs, whatever it is told), `fake:die`, `fake:garbage`,
-`fake:permission`, `fake:tool`, `fake:file`, `fake:error CODE`, `fake:stop REASON`, `fake:silence`,
-`fake:think`, `fake:hold` (says one word, then waits until as many sessions hold as `--together`
-says), `fake:tell`.
+In a prompt: `fake:hang`, `fake:slow` (says one word first), `fake:deaf` (and is not stopped),
+`fake:die`, `fake:garbage`, `fake:permission`, `fake:tool`, `fake:file`, `fake:error CODE`,
+`fake:stop REASON`, `fake:silence`, `fake:think`, `fake:hold` (says one word, then waits until as
+many sessions hold as `--together` says), `fake:tell`.
 """
 
 import json
@@ -211,6 +211,10 @@ class Session:
         self._update(kind, content={"type": "text", "text": text})
 
     def _hang(self, _: str) -> None:
+        self.cancelled.wait()
+
+    def _slow(self, _: str) -> None:
+        self._say("word")
         self.cancelled.wait()
 
     def _deaf(self, _: str) -> None:
