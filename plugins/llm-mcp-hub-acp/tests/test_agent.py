@@ -68,13 +68,13 @@ async def test_a_model_is_chosen_the_way_the_agent_knows(
     provider = make_provider(*options, **settings)
     assert (await told(provider, model="large"))["model"] == "large"
     assert (await told(provider, model="small"))["model"] == "small"
-    assert [card.name for card in await provider.models()] == ["small", "large"]
+    assert [card.name for card in await provider.models()] == ["default", "small", "large"]
 
 
 async def test_without_a_way_to_choose_there_is_one_model(make_provider: MakeProvider) -> None:
     provider = make_provider(model_switch="none", aliases={"mine": "small"})
     assert (await told(provider))["model"] == "small"
-    assert [card.name for card in await provider.models()] == ["small", "mine"]
+    assert [card.name for card in await provider.models()] == ["default", "small", "mine"]
     assert (await told(provider, model="mine"))["model"] == "small"
     with pytest.raises(UnknownModel):
         await provider.open_turn(ask("hello", model="large"))

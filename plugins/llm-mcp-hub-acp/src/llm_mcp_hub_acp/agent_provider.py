@@ -38,7 +38,12 @@ class AgentProvider(SharedProvider):
         names: Models to offer instead of those that the agent lists.
         aliases: Further names: alias to name.
         full_names: Names that are taken beside those offered.
+
+    Attributes:
+        own_choice: A name that is always offered, first, for the model that the agent lists first.
     """
+
+    own_choice: ModelCard | None = None
 
     def __init__(
         self,
@@ -68,9 +73,9 @@ class AgentProvider(SharedProvider):
         name = self._aliases.get(request.model, request.model)
         if not (self._models or self._own_names):
             await self._supervisor.admit()  # the agent has not told its models yet
-        names = [card.name for card in self._offered()]
-        if name not in names and any(name == card.name for card in self.fallback_models()):
-            name = names[0]  # it was listed as long as nothing better was known
+        if self.own_choice is not None and name == self.own_choice.name:
+            listed = self._listed()
+            name = listed[0].name if listed else name
         return await super().open_turn(msgspec.structs.replace(request, model=name))
 
     def check_request(self, request: TurnRequest) -> None:
@@ -97,5 +102,9 @@ class AgentProvider(SharedProvider):
         return (*tokens, "reasoning_effort") if options.effort is not None else tokens
 
     def _offered(self) -> tuple[ModelCard, ...]:
-        cards = self._own_names or self._models or self.fallback_models()
+        own = (self.own_choice,) if self.own_choice is not None else ()
+        return (*own, *self._listed()) or self.fallback_models()
+
+    def _listed(self) -> tuple[ModelCard, ...]:
+        cards = self._own_names or self._models
         return cards[:1] if self._profile.model_switch == "none" else cards

@@ -30,6 +30,8 @@ class AcpProvider(AgentProvider):
         ConfigError: The settings make no sense.
     """
 
+    own_choice = DEFAULT_MODEL
+
     def __init__(self, context: ProviderContext) -> None:
         settings, preset = with_preset(context.settings, f"providers.{context.name}")
         super().__init__(
@@ -76,10 +78,6 @@ class AcpProvider(AgentProvider):
             furnishings=(*files, *links),
             limits=settings.limits,
         )
-
-    def fallback_models(self) -> tuple[ModelCard, ...]:
-        """One that stands for whatever the agent uses."""
-        return (DEFAULT_MODEL,)
 
     def status(self) -> ProviderStatus:
         """State, reason and figures; with a warning if the agent was never tried here."""
