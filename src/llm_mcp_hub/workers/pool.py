@@ -187,8 +187,7 @@ class Pool(Generic[M]):
         await self._lifecycle.aclose()
 
     def _go_on(self, key: ParkKey | None, asked_at: float) -> Lease[M] | None:
-        parked = None if key is None else self._parking.take(key)
-        if parked is None:
+        if key is None or (parked := self._parking.take(key)) is None:
             return None
         return self._lease(parked.claim(self._clock(), self._released), asked_at)
 
@@ -247,9 +246,9 @@ class Pool(Generic[M]):
         wait = self._backoff.wait(self._clock())
         spares = self._refill and not wait
         while True:
-            counts = self._counts()
             # Who waits for somebody's turn to end needs no member yet.
-            counts = counts._replace(waiting=min(counts.waiting, max(0, self._free_turns())))
+            waiting = min(len(self._line), max(0, self._free_turns()))
+            counts = self._counts()._replace(waiting=waiting)
             step = next_step(counts, self._limits, spares=spares, room=self._room)
             if step is Step.START:
                 self._lifecycle.start()

@@ -6,7 +6,7 @@ Guarantee: no API key is ever used, and no login token passes through the hub.
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import Provider, ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.setup import ProviderSetup
-from llm_mcp_hub_gemini.settings import GeminiSettings
+from llm_mcp_hub_gemini.settings import GeminiRuntimeSettings, GeminiSettings
 
 
 def _create(context: ProviderContext) -> Provider:
@@ -24,4 +24,12 @@ def _setup(context: ProviderContext) -> ProviderSetup:
 @hookimpl
 def hub_register_providers() -> list[ProviderFactory]:
     """The kind `gemini`, which is there without being configured."""
-    return [ProviderFactory("gemini", _create, GeminiSettings, setup=_setup)]
+    return [
+        ProviderFactory(
+            "gemini",
+            _create,
+            GeminiSettings,
+            setup=_setup,
+            runtime_settings=GeminiRuntimeSettings,
+        )
+    ]

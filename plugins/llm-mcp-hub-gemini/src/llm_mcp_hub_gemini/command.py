@@ -85,20 +85,30 @@ ENVIRONMENT = {
 }
 
 
-def tool_of(data_dir: Path) -> NpmTool:
-    """The Gemini CLI as `llm-mcp-hub setup gemini` installs it."""
-    return NpmTool(PACKAGE, CLI_VERSION, "gemini", data_dir / "cli")
+def tool_of(data_dir: Path, kind_dir: Path | None = None) -> NpmTool:
+    """The Gemini CLI as `llm-mcp-hub setup` installs it: once, for all providers of the kind.
+
+    Args:
+        data_dir: The provider's directory, which counts if it has a Gemini CLI of its own.
+        kind_dir: That of the provider named `gemini`; None if there is only the one.
+    """
+    own = data_dir / "cli"
+    directory = own if kind_dir is None or own.exists() else kind_dir / "cli"
+    return NpmTool(PACKAGE, CLI_VERSION, "gemini", directory)
 
 
 def find_executable(
-    settings: GeminiSettings, data_dir: Path, environment: Mapping[str, str]
+    settings: GeminiSettings,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    kind_dir: Path | None = None,
 ) -> str:
     """The program: the configured one, else the installed one, else the one on the PATH.
 
     Raises:
         ProviderUnavailable: There is none.
     """
-    tool = tool_of(data_dir)
+    tool = tool_of(data_dir, kind_dir)
     if settings.executable:
         found = tool.named(settings.executable, environment)
         if found is None:

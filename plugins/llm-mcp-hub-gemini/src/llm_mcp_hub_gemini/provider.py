@@ -75,12 +75,15 @@ class GeminiProvider(AgentProvider):
         )
         self._settings = settings
         self._data_dir = context.data_dir
+        self._kind_dir = context.kind_dir
         self._environment = context.environment
 
     def worker_spec(self) -> WorkerSpec:
         """How to start the Gemini CLI with the login there is now."""
         settings = self._settings
-        executable = command.find_executable(settings, self._data_dir, self._environment)
+        executable = command.find_executable(
+            settings, self._data_dir, self._environment, self._kind_dir
+        )
         config_dir = find_config_dir(settings, self._data_dir, self._environment)
         status = credential_status(config_dir, time.time())
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):

@@ -4,10 +4,13 @@ Guarantee: no setting takes an API key, and no setting can bring one, a gateway 
 than the vendor's into the tool's environment.
 """
 
+from typing import Annotated
+
 from msgspec import Struct
 
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.login_places import login_directory
 from llm_mcp_hub.providers.rotation import Rotation
 from llm_mcp_hub.providers.shared import SHARED_POOL
 from llm_mcp_hub.providers.supervision import Supervision
@@ -61,6 +64,15 @@ class GeminiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     supervision: Supervision = Supervision()
     limits: WorkerLimits = WorkerLimits()
     rotation: Rotation = Rotation()
+
+
+class GeminiRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of it a provider may be given when it is added at run time."""
+
+    config_dir: Annotated[str, login_directory("oauth_creds.json")] = ""
+    models: tuple[str, ...] = ()
+    aliases: dict[str, str] = {}
+    pool: PoolLimits = SHARED_POOL
 
 
 def check_settings(settings: GeminiSettings, where: str) -> None:
