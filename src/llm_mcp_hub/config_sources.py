@@ -19,7 +19,7 @@ ENVIRONMENT_PREFIX = "LLM_MCP_HUB_"
 CONFIG_VARIABLE = "LLM_MCP_HUB_CONFIG"
 """Names the configuration file; not a setting itself."""
 
-FILE_ONLY = frozenset({"environment", "executable"})
+FILE_ONLY = frozenset({"command", "environment", "executable", "home", "home_files", "home_links"})
 """Provider settings that decide what runs: never taken from the environment."""
 
 FILE = "file"

@@ -90,9 +90,16 @@ def test_a_hub_from_wheels_streams_an_answer(server: tuple[str, str]) -> None:
 def test_the_wheels_bring_every_plugin(environment: Path, tmp_path: Path) -> None:
     code = "from llm_mcp_hub.plugins import load_plugins; print(*load_plugins().infos, sep='\\n')"
     out = run(environment / "python", "-I", "-c", code, cwd=tmp_path)
-    assert {"claude", "echo", "memory", "redis", "sqlite", "turn_log"} == set(
-        re.findall(r"name='(\w+)'", out)
-    )
+    assert {
+        "acp",
+        "claude",
+        "echo",
+        "gemini",
+        "memory",
+        "redis",
+        "sqlite",
+        "turn_log",
+    } == set(re.findall(r"name='(\w+)'", out))
     assert "error=None" in out
     assert "Error" not in out
 

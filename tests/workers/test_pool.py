@@ -387,6 +387,30 @@ async def test_a_start_that_crashes_fails_its_waiter_and_not_the_pool() -> None:
     await pool.aclose()
 
 
+async def test_no_more_have_a_turn_at_once_than_may_though_there_are_members() -> None:
+    starter = Starter()
+    pool = make(starter, min_spare=1, max_spare=1, max_workers=6, max_turns=2)
+    first, second = await pool.claim("p"), await pool.claim("p")
+    await pool.settled()
+    third = claiming(pool, "q")
+    await asyncio.sleep(0)
+    assert pool.figures.queued == 1
+    assert pool.figures.blank == 1
+    first.park("s")
+    lease = await third
+    assert pool.figures.parked == 1
+    again = asyncio.ensure_future(pool.claim("p", "s"))
+    await asyncio.sleep(0)
+    assert pool.figures.queued == 1
+    second.discard()
+    continued = await again
+    assert continued.continued
+    assert continued.member is first.member
+    lease.discard()
+    continued.discard()
+    await pool.aclose()
+
+
 async def test_a_cancelled_waiter_gives_its_member_to_the_next() -> None:
     starter = Starter(automatic=False)
     pool = make(starter, max_workers=1)

@@ -122,6 +122,7 @@ class PoolMachine(RuleBasedStateMachine):
         min_spare=st.integers(0, 2),
         max_spare=st.integers(0, 2),
         max_workers=st.integers(1, 3),
+        max_turns=st.integers(0, 2),
         max_queue=st.integers(0, 3),
         turns=st.integers(0, 2),
         seconds=st.sampled_from([0.0, OLD_SECONDS]),
@@ -359,6 +360,7 @@ class PoolMachine(RuleBasedStateMachine):
         if hasattr(self, "pool"):
             existing = sum(not member.ended for member in self.members)
             assert existing + len(self.starts) <= self.limits.max_workers
+            assert len(self.leases) <= self.limits.served_at_once
             assert self.pool.figures.queued <= self.limits.max_queue
             assert len({worker.pid for worker in self.pool.members()}) == existing
             for worker in self.pool.members():
@@ -386,13 +388,13 @@ class PoolMachine(RuleBasedStateMachine):
         self.every_worker_is_shown()
         assert figures.blank <= max(self.limits.min_spare, self.limits.max_spare)
         if self.paused:
-            assert figures.queued <= figures.starting
+            assert figures.queued <= figures.starting + figures.blank
         assert all(m.alive or m.closing or not m.told or m in claimed for m in self.members)
         if self.claims:
             # Somebody waits: then there is nothing to be had, and something is on its way
             # unless every member is somebody else's.
-            assert figures.blank == 0
-            full = figures.claimed == self.limits.max_workers
+            full = figures.claimed == self.limits.served_at_once
+            assert figures.blank == 0 or full
             short = self.room == 0 and figures.claimed
             assert figures.starting or ending or full or short
 

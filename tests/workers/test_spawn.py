@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import stat
 import tempfile
 import threading
@@ -15,7 +16,7 @@ import pytest
 from llm_mcp_hub.errors import ConfigError, WorkerStartFailed
 from llm_mcp_hub.workers import spawn
 from llm_mcp_hub.workers.process import Worker
-from llm_mcp_hub.workers.spec import CWD, HOME, TMP, WorkerSpec
+from llm_mcp_hub.workers.spec import CWD, HOME, TMP, Furnishing, WorkerSpec
 
 pytestmark = pytest.mark.anyio
 
@@ -297,3 +298,39 @@ async def test_starting_does_not_hold_up_the_loop(
     async with asyncio.timeout(20):
         await (await starting).aclose()
     remains.check()
+
+
+async def test_a_home_is_furnished_before_the_child_starts(
+    start: Start, program: Program, tmp_path: Path
+) -> None:
+    secret = tmp_path / "login.json"
+    secret.write_text("{}")
+    furnishings = (
+        Furnishing(".tool/settings.json", "file", "lean"),
+        Furnishing(".tool/login.json", "link", str(secret)),
+    )
+    worker = await start(program(TELL, furnishings=furnishings))
+    await told(worker)
+    home = worker.directory / "home" / ".tool"
+    assert (home / "settings.json").read_text() == "lean"
+    assert (home / "login.json").readlink() == secret
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc/out", ".."])
+async def test_nothing_is_furnished_outside_of_the_home(
+    start: Start, program: Program, remains: Any, path: str
+) -> None:
+    spec = program(TELL, furnishings=(Furnishing(path, "file", "x"),))
+    with pytest.raises(WorkerStartFailed):
+        await start(spec)
+    remains.check()
+
+
+async def test_a_child_that_does_not_end_with_its_input_is_signalled_at_once(
+    start: Start, program: Program
+) -> None:
+    spec = program("print('up', flush=True)\ntime.sleep(60)", ends_on_eof=False)
+    worker = await start(spec)
+    assert await worker.receive() == [b"up"]
+    await worker.aclose()
+    assert worker.exited.result() == -signal.SIGTERM

@@ -35,7 +35,11 @@ def check_provider(report: ProviderReport, setup: ProviderSetup | None) -> list[
 
 def _login(name: str, credential: CredentialStatus) -> Finding:
     well = credential.state in WELL
-    details = [credential.method, credential.plan]
+    details = [credential.method, credential.plan, credential.account]
+    if credential.refreshed_at is not None:
+        details.append(f"renewed {written(credential.refreshed_at)}")
+    if credential.last_error:
+        details.append(credential.last_error)
     if credential.expires_at is not None:
         details.append(f"until {written(credential.expires_at)}")
     return Finding(

@@ -29,6 +29,9 @@ class CredentialStatus(Struct, frozen=True):
         verified_at: When a real completion last succeeded, Unix seconds.
         message: What the state means here.
         remedy: What to do about it; empty when there is nothing to do.
+        account: Whose login it is, as far as anybody may see it: `zo…@example.com`.
+        refreshed_at: When the vendor's tool last renewed it, Unix seconds.
+        last_error: Why the vendor last refused it, empty once it has worked again.
     """
 
     state: CredentialState
@@ -38,6 +41,9 @@ class CredentialStatus(Struct, frozen=True):
     verified_at: float | None = None
     message: str = ""
     remedy: str = ""
+    account: str | None = None
+    refreshed_at: float | None = None
+    last_error: str = ""
 
 
 def credential_state(expires_at: float, now: float) -> CredentialState:
@@ -47,6 +53,12 @@ def credential_state(expires_at: float, now: float) -> CredentialState:
     if expires_at - now <= WARNING_DAYS * 86_400:
         return CredentialState.EXPIRING
     return CredentialState.READY
+
+
+def masked(account: str) -> str:
+    """An account's name, recognisable to its owner and of no use to anybody else."""
+    name, at, host = account.partition("@")
+    return f"{name[:2]}…{at}{host}"
 
 
 class QuotaWindow(Struct, frozen=True):

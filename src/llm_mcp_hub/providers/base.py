@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
@@ -65,6 +65,13 @@ class Provider(Protocol):
     def status(self) -> ProviderStatus:
         """Whether it takes requests, and how its workers are doing."""
         ...
+
+    def ignored(self, options: TurnOptions) -> Sequence[str]:  # noqa: ARG002  # a default
+        """Names, as clients write them, of options that are set and have no effect here.
+
+        For options that merely tune an answer; what would change it is refused by `open_turn`.
+        """
+        return ()
 
     def workers(self) -> Sequence[WorkerFigures]:
         """How each of its workers is doing; without any if it has no processes."""

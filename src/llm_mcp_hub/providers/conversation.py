@@ -132,11 +132,7 @@ class Conversation:
 
     def hung(self, seconds: float) -> None:
         """Give up a worker that has not answered for so long, and kill it."""
-        error = WorkerHung(
-            "The provider's program gave no sign of life, not even when it was asked for one for "
-            f"{seconds:g} s, and was stopped. Ask again.",
-            detail=f"pid {self.worker.pid}",
-        )
+        error = no_sign_of_life(seconds, self.worker.pid)
         self.lose(error)
         self.worker.fail(error)
         self.worker.kill()
@@ -167,11 +163,7 @@ class Conversation:
             except HubError as error:
                 self._error = error
             except Exception as error:  # noqa: BLE001  # raised below as what it is to a caller
-                self._error = WorkerGarbled(
-                    "The provider's program wrote something the hub does not understand.",
-                    detail=repr(error),
-                )
-                self._error.__cause__ = error
+                self._error = not_understood(error)
             if self._error is not None:
                 self.lose(self._error)
                 if events:
@@ -179,6 +171,15 @@ class Conversation:
                 raise self._error
         self.worker.send(self.dialect.data_to_send())
         return events
+
+    def fail(self, error: HubError) -> None:
+        """Have `receive` raise `error` once what has come is read."""
+        self.worker.fail(error)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the worker has written anything that has not been received."""
+        return self.worker.unread
 
     @property
     def alive(self) -> bool:
@@ -229,8 +230,32 @@ class Conversation:
         except TimeoutError:
             raise limits.late(Deadline.START, self.worker.stderr_tail) from None
         except WorkerError as error:
-            raise WorkerStartFailed(
-                "The provider's program ended or misbehaved while it started. "
-                "Run `llm-mcp-hub doctor`.",
-                detail=error.detail or error.message,
-            ) from error
+            raise start_broke(error) from error
+
+
+def no_sign_of_life(seconds: float, pid: int) -> WorkerHung:
+    """The error of a worker that was asked for a sign of life so long ago."""
+    return WorkerHung(
+        "The provider's program gave no sign of life, not even when it was asked for one for "
+        f"{seconds:g} s, and was stopped. Ask again.",
+        detail=f"pid {pid}",
+    )
+
+
+def not_understood(error: Exception) -> WorkerGarbled:
+    """The error of a dialect that failed on what the worker wrote."""
+    garbled = WorkerGarbled(
+        "The provider's program wrote something the hub does not understand.", detail=repr(error)
+    )
+    garbled.__cause__ = error
+    return garbled
+
+
+def start_broke(error: WorkerError) -> WorkerStartFailed:
+    """The error of a start whose worker ended or garbled."""
+    failed = WorkerStartFailed(
+        "The provider's program ended or misbehaved while it started. Run `llm-mcp-hub doctor`.",
+        detail=error.detail or error.message,
+    )
+    failed.__cause__ = error
+    return failed

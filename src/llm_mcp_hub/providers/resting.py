@@ -7,25 +7,44 @@ answer is no part of that turn.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.supervision import Supervision
+
+
+class Resting(Protocol):
+    """A worker, or the one conversation of a worker, that has no turn now."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be used."""
+        ...
+
+    def ask(self) -> bool:
+        """Ask it for a sign of life; whether there is a way to. `silent` tells what came of it."""
+        ...
+
+    def silent(self) -> bool:
+        """Whether it owes an answer since `ask`, and has had no turn meanwhile."""
+        ...
+
+    def hung(self, seconds: float) -> None:
+        """Give it up, since it has not answered for so long, and kill it."""
+        ...
 
 
 class RestingHeartbeat:
     """See the module.
 
     Args:
-        resting: The conversations that have no turn now.
+        resting: Those that have no turn now.
     """
 
-    def __init__(
-        self, resting: Callable[[], Iterable[Conversation]], supervision: Supervision
-    ) -> None:
+    def __init__(self, resting: Callable[[], Iterable[Resting]], supervision: Supervision) -> None:
         self._resting = resting
         self._seconds = supervision.resting_seconds
         self._answer_seconds = supervision.answer_seconds
-        self._asked: list[Conversation] = []
+        self._asked: list[Resting] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -48,6 +67,6 @@ class RestingHeartbeat:
     def _look(self) -> None:
         self._later(self._seconds, self._ask)
         asked, self._asked = self._asked, []
-        for conversation in asked:
-            if conversation.silent():
-                conversation.hung(self._answer_seconds)
+        for one in asked:
+            if one.silent():
+                one.hung(self._answer_seconds)

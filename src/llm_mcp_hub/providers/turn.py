@@ -7,15 +7,16 @@ replayed, `REPLACEMENTS` times at most; the caller notices nothing but the time.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from typing import Generic
 
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Priority, TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, ReasoningChunk, TextChunk
 from llm_mcp_hub.domain.completion import Fold
 from llm_mcp_hub.errors import HubError, WorkerDied, WorkerError, WorkerHung
-from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.deadlines import Deadline, DeadlineWatch, TimeLimits
 from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed
+from llm_mcp_hub.providers.member import T
 from llm_mcp_hub.within import within
 from llm_mcp_hub.workers.pool import Lease, Pool
 
@@ -31,7 +32,7 @@ def parked_state(request: TurnRequest, digest: str) -> Hashable:
     return (request.system, request.model, digest)
 
 
-class CliTurn:
+class CliTurn(Generic[T]):
     """A `ChunkStream`. Made by `CliTurn.open`.
 
     Args:
@@ -41,7 +42,7 @@ class CliTurn:
 
     def __init__(
         self,
-        pool: Pool[Conversation],
+        pool: Pool[T],
         request: TurnRequest,
         limits: TimeLimits,
         on_event: Callable[[Event], None],
@@ -52,7 +53,7 @@ class CliTurn:
         self._limits = limits
         self._on_event = on_event
         self._on_end = on_end
-        self._lease: Lease[Conversation] | None = None
+        self._lease: Lease[T] | None = None
         self._watch: DeadlineWatch | None = None
         self._total_due = asyncio.get_running_loop().time() + limits.deadlines.total
         self._fold = Fold()
@@ -64,12 +65,12 @@ class CliTurn:
     @classmethod
     async def open(
         cls,
-        pool: Pool[Conversation],
+        pool: Pool[T],
         request: TurnRequest,
         limits: TimeLimits,
         on_event: Callable[[Event], None],
         on_end: Callable[[HubError | None], None],
-    ) -> "CliTurn":
+    ) -> "CliTurn[T]":
         """Claim a worker and give it the turn."""
         turn = cls(pool, request, limits, on_event, on_end)
         await turn._begin(parked_state(request, request.prior_digest) if request.prior else None)
@@ -128,7 +129,7 @@ class CliTurn:
         self._lease = lease
         self._watch = DeadlineWatch(self._limits, self._total_due, self)
 
-    def _drop(self) -> Lease[Conversation] | None:
+    def _drop(self) -> Lease[T] | None:
         if self._watch is not None:
             self._watch.stop()
         lease, self._lease = self._lease, None
@@ -137,7 +138,7 @@ class CliTurn:
     def late(self, name: Deadline) -> None:
         """See `deadlines.Watched`."""
         if self._lease is not None:
-            self._lease.member.worker.fail(self._limits.late(name))
+            self._lease.member.fail(self._limits.late(name))
 
     def ping(self) -> bool:
         """See `deadlines.Watched`."""
@@ -145,7 +146,7 @@ class CliTurn:
 
     def unanswered(self) -> bool:
         """See `deadlines.Watched`. A loop that was held up may not have read the answer yet."""
-        if self._lease is None or self._lease.member.worker.unread:
+        if self._lease is None or self._lease.member.unread:
             return False
         self._lease.member.hung(self._limits.supervision.answer_seconds)
         return True
@@ -186,7 +187,8 @@ class CliTurn:
             watch.chunk()
         else:
             # An answer to a ping says nothing for this turn.
-            self._silent = self._silent and events == [Pong()]
+            pongs = bool(events) and all(event == Pong() for event in events)
+            self._silent = self._silent and pongs
             watch.heard()
         return chunks
 

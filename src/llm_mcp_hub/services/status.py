@@ -83,6 +83,9 @@ class TokenReport(Struct, frozen=True):
         expires_at: Unix seconds, None where the vendor does not tell.
         days_left: Whole days until then, negative once it has passed.
         renewal_url: Page of the documentation that says how to renew it.
+        account: Whose login it is, masked.
+        refreshed_at: When the vendor's tool last renewed it, Unix seconds.
+        last_error: Why the vendor last refused it, empty once it has worked again.
     """
 
     provider: str
@@ -95,6 +98,9 @@ class TokenReport(Struct, frozen=True):
     message: str
     remedy: str
     renewal_url: str
+    account: str | None = None
+    refreshed_at: float | None = None
+    last_error: str = ""
 
 
 class ProviderReport(Struct, frozen=True):
@@ -225,4 +231,7 @@ def _token_report(name: str, credential: CredentialStatus, now: float) -> TokenR
         message=credential.message,
         remedy=credential.remedy,
         renewal_url=f"{RENEWAL_PAGE}#{name}",
+        account=credential.account,
+        refreshed_at=credential.refreshed_at,
+        last_error=credential.last_error,
     )

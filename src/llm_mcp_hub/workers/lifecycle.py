@@ -111,6 +111,11 @@ class Lifecycle(Generic[M]):
         """Tell of something that happened to a member."""
         self._on_event(PoolEvent(name, life.member.pid, reason, seconds))
 
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self.tasks:
+            await asyncio.wait(set(self.tasks))
+
     async def aclose(self) -> None:
         """Cancel all starts and wait until everything has ended; bounded."""
         for task in self._starts:

@@ -15,6 +15,7 @@ class PoolLimits(Struct, frozen=True, forbid_unknown_fields=True):
         min_spare: So many members are started ahead and wait unclaimed.
         max_spare: Unclaimed members above so many are ended. At least `min_spare` counts.
         max_workers: Members in all: unclaimed, claimed, parked, starting and ending.
+        max_turns: So many members are claimed at once; 0: as many as there are.
         max_queue: Requests that may wait for a member; one more is refused.
         queue_seconds: How long a request may wait.
         park_seconds: How long a conversation's member is kept for its next turn.
@@ -26,9 +27,15 @@ class PoolLimits(Struct, frozen=True, forbid_unknown_fields=True):
     min_spare: Count = 1
     max_spare: Count = 2
     max_workers: Annotated[int, Meta(ge=1)] = 6
+    max_turns: Count = 0
     max_queue: Count = 64
     queue_seconds: Seconds = 60.0
     park_seconds: Seconds = 900.0
     recycle_turns: Count = 200
     recycle_seconds: Seconds = 21_600.0
     recycle_rss_mb: Count = 1024
+
+    @property
+    def served_at_once(self) -> int:
+        """How many members are claimed at once, at most."""
+        return min(self.max_turns or self.max_workers, self.max_workers)

@@ -2,7 +2,8 @@
 
 Guarantees: a member that has been claimed is never handed to anyone but the same principal, in the
 state it was parked in (`lease.py` says how types hold that); there are never more than
-`max_workers` members, starting and ending ones included; those who wait are served fairly
+`max_workers` members, starting and ending ones included, nor more than `max_turns` claimed; those
+who wait are served fairly
 (`fair_queue.py`), are at most `max_queue`, and wait at most `queue_seconds`; a start that fails
 fails at most one waiter, and spares are tried again later and later; a member that has served long
 enough is replaced, never during a turn; after `aclose` no member is left, claimed ones included.
@@ -10,7 +11,6 @@ enough is replaced, never during a turn; after `aclose` no member is left, claim
 The pool does not know what its members are: it is given a function that starts one, ready to use.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Hashable
@@ -98,10 +98,8 @@ class Pool(Generic[M]):
 
     def members(self) -> tuple[WorkerFigures, ...]:
         """Every member but those that are being started."""
-        blanks = (*self._spares, *self._line.granted)
-        return worker_figures(
-            self._clock(), blanks, self._leases, self._parking, self._lifecycle.ending
-        )
+        blanks, ending = (*self._spares, *self._line.granted), self._lifecycle.ending
+        return worker_figures(self._clock(), blanks, self._leases, self._parking, ending)
 
     def idle(self) -> tuple[M, ...]:
         """The members that nobody has claimed."""
@@ -109,8 +107,7 @@ class Pool(Generic[M]):
 
     async def settled(self) -> None:
         """Wait until no start and no end is under way."""
-        while self._lifecycle.tasks:
-            await asyncio.wait(set(self._lifecycle.tasks))
+        await self._lifecycle.settled()
 
     def warm(self) -> None:
         """Start spare members in the background, whatever has failed before."""
@@ -135,8 +132,8 @@ class Pool(Generic[M]):
     def renew(self) -> None:
         """Have no member used for another turn that has been started so far.
 
-        For when what they were started from has changed. Those that are claimed end with their
-        lease. Spare ones are not started before the next claim or `warm`.
+        Those that are claimed end with their lease. Spare ones are not started before the next
+        claim or `warm`.
         """
         self._lifecycle.generation += 1
         self._refill = False
@@ -157,24 +154,25 @@ class Pool(Generic[M]):
             QueueFull: Too many wait already.
             QueueTimeout: None became free in time.
             MemoryShort: There is no memory for one, and nobody who could give any back.
-            Draining: The pool is closing.
-            HubError: None could be started; or the reason that the pool is paused for.
+            HubError: No start worked; the pool is closing; or why it is paused.
         """
         if self._closed:
             raise refusals.draining()
-        if state is not None:
-            parked = self._parking.take(ParkKey(principal, state))
-            if parked is not None:
-                return self._lease(parked.claim(self._clock(), self._released), 0.0)
+        key = None if state is None else ParkKey(principal, state)
+        asked_at = self._clock()
+        free = self._free_turns() > 0
+        if free and (lease := self._go_on(key, asked_at)):
+            return lease
         self._refill = True
-        if not self._line and (blank := self._spares.take()) is not None:
-            lease = self._lease(blank.claim(principal, self._clock(), self._released), 0.0)
+        if free and not self._line and (blank := self._spares.take()) is not None:
+            lease = self._lease(blank.claim(principal, asked_at, self._released), asked_at)
             self._serve()
             return lease
-        asked_at = self._clock()
         blank = await self._line.wait(principal, batch=batch, joined=self._serve)
-        now = self._clock()
-        return self._lease(blank.claim(principal, now, self._released), now - asked_at)
+        if lease := self._go_on(key, asked_at):
+            self._put(blank, first=True)
+            return lease
+        return self._lease(blank.claim(principal, self._clock(), self._released), asked_at)
 
     async def aclose(self) -> None:
         """Refuse new claims, fail those who wait, end every member; bounded."""
@@ -188,7 +186,13 @@ class Pool(Generic[M]):
         self._leases.clear()
         await self._lifecycle.aclose()
 
-    def _lease(self, lease: Lease[M], waited: float) -> Lease[M]:
+    def _go_on(self, key: ParkKey | None, asked_at: float) -> Lease[M] | None:
+        if key is None or (parked := self._parking.take(key)) is None:
+            return None
+        return self._lease(parked.claim(self._clock(), self._released), asked_at)
+
+    def _lease(self, lease: Lease[M], asked_at: float) -> Lease[M]:
+        waited = lease.since - asked_at
         self._leases.add(lease)
         self._tally.claimed(waited)
         source = "parked" if lease.continued else "blank"
@@ -216,18 +220,16 @@ class Pool(Generic[M]):
             self._serve()
 
     def _counts(self) -> Counts:
-        return Counts(
-            waiting=len(self._line),
-            blank=len(self._spares),
-            starting=self._lifecycle.starting,
-            ending=len(self._lifecycle.ending),
-            claimed=len(self._leases) + len(self._line.granted),
-            parked=len(self._parking),
-        )
+        starting, ending = self._lifecycle.starting, len(self._lifecycle.ending)
+        blank, claimed = len(self._spares), len(self._leases) + len(self._line.granted)
+        return Counts(len(self._line), blank, starting, ending, claimed, len(self._parking))
+
+    def _free_turns(self) -> int:
+        return self._limits.served_at_once - self._counts().claimed
 
     def _serve(self) -> None:
         """Give blanks to those who wait, and start as many members as are needed and allowed."""
-        while self._line and (blank := self._spares.take()) is not None:
+        while self._line and self._free_turns() > 0 and (blank := self._spares.take()) is not None:
             self._line.grant(blank, [lease.principal for lease in self._leases])
         if self._closed:
             return
@@ -235,16 +237,19 @@ class Pool(Generic[M]):
         if self._paused is None:
             self._resize()
         else:
-            self._tally.refused_paused += self._line.refuse_beyond(
-                self._lifecycle.starting, self._paused
-            )
+            # A blank that is left waits for somebody's turn to end, as does whoever will get it.
+            served = self._lifecycle.starting + len(self._spares)
+            self._tally.refused_paused += self._line.refuse_beyond(served, self._paused)
         self._alarm.ring_in(self._spares.tend_in())
 
     def _resize(self) -> None:
         wait = self._backoff.wait(self._clock())
         spares = self._refill and not wait
         while True:
-            step = next_step(self._counts(), self._limits, spares=spares, room=self._room)
+            # Who waits for somebody's turn to end needs no member yet.
+            waiting = min(len(self._line), max(0, self._free_turns()))
+            counts = self._counts()._replace(waiting=waiting)
+            step = next_step(counts, self._limits, spares=spares, room=self._room)
             if step is Step.START:
                 self._lifecycle.start()
             elif step is Step.EVICT_FOR_ROOM:
@@ -262,13 +267,13 @@ class Pool(Generic[M]):
             self._alarm.ring_in(wait)
 
     def _room(self) -> int:
-        holders = (*self._spares, *self._leases, *self._parking)
-        return self._room_for(max((one.life.member.rss_bytes or 0 for one in holders), default=0))
+        lives = (one.life for one in (*self._spares, *self._leases, *self._parking))
+        return self._room_for(max((life.member.rss_bytes or 0 for life in lives), default=0))
 
     def _retry_after(self) -> float:
         now = self._clock()
         held = [now - lease.since for lease in self._leases]
-        served = self._tally.retry_after(len(self._line), self._limits.max_workers, held)
+        served = self._tally.retry_after(len(self._line), self._limits.served_at_once, held)
         return max(served, self._backoff.wait(now))
 
     def _put(self, blank: Blank[M], *, first: bool = False) -> None:

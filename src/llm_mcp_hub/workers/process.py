@@ -37,12 +37,14 @@ class Worker:
 
     Attributes:
         spec: What it was started from.
+        directory: Its private files: `home`, `tmp` and `cwd`; deleted once it has ended.
         started_at: `time.monotonic()` of the start.
         exited: Completed with the return code once the child has ended.
     """
 
     def __init__(self, spec: WorkerSpec, spawned: Spawned, loop: asyncio.AbstractEventLoop) -> None:
         self.spec = spec
+        self.directory = spawned.member.directory
         self.started_at = time.monotonic()
         self.exited: asyncio.Future[int] = loop.create_future()
         self._loop = loop
@@ -90,12 +92,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether the child runs, hears, and its output is in order."""
-        return (
-            self._ended is None
-            and not self._cut_off
-            and not self.exited.done()
-            and self._closing is None
-        )
+        return not (self._ended or self._cut_off or self.exited.done() or self._closing)
 
     @property
     def stderr_tail(self) -> str:
@@ -273,7 +270,7 @@ class Worker:
     async def _close(self) -> None:
         self.fail(WorkerDied("The provider's program was stopped."))
         self._stdin.close()
-        if not await self._wait(CLOSE_GRACE_SECONDS):
+        if not await self._wait(CLOSE_GRACE_SECONDS if self.spec.ends_on_eof else 0.0):
             self._spawned.signal(signal.SIGTERM)
             if not await self._wait(CLOSE_GRACE_SECONDS):
                 self.kill()

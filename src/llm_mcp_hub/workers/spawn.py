@@ -16,13 +16,14 @@ import stat
 import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from llm_mcp_hub.errors import WorkerStartFailed
 from llm_mcp_hub.workers.environment import child_environment, refuse_forbidden
 from llm_mcp_hub.workers.household import HOUSEHOLD, Member
 from llm_mcp_hub.workers.process_table import MARKER
-from llm_mcp_hub.workers.spec import CWD, HOME, TMP, WorkerSpec
+from llm_mcp_hub.workers.spec import CWD, HOME, TMP, Furnishing, WorkerSpec
 from llm_mcp_hub.workers.worker_limits import set_resource_limits
 
 SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub-spawn")
@@ -135,6 +136,8 @@ def _popen(spec: WorkerSpec, member: Member) -> "subprocess.Popen[bytes]":
             value = value.replace(stand_in, str(path))  # noqa: PLW2901  # substituted in place
         extra[name] = value
     extra[MARKER] = member.marker
+    for furnishing in spec.furnishings:
+        _furnish(private["home"], furnishing)
     descriptors: list[int] = []
     try:
         for name, file in spec.files:
@@ -154,6 +157,17 @@ def _popen(spec: WorkerSpec, member: Member) -> "subprocess.Popen[bytes]":
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _furnish(home: Path, furnishing: Furnishing) -> None:
+    path = home / furnishing.path
+    if home not in path.resolve().parents:
+        raise ValueError(f"{furnishing.path} is not inside of HOME")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if furnishing.kind == "link":
+        path.symlink_to(furnishing.content)
+    else:
+        path.write_text(furnishing.content, "utf-8")
 
 
 def _open_file(file: str) -> int:

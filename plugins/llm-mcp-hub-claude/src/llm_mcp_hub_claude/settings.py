@@ -4,10 +4,7 @@ Guarantee: no setting takes an API key, and no setting can bring one, a gateway 
 than the vendor's into the tool's environment.
 """
 
-from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -15,7 +12,7 @@ from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.login_places import login_directory, login_file
 from llm_mcp_hub.providers.supervision import Supervision
-from llm_mcp_hub.workers.environment import refuse_forbidden
+from llm_mcp_hub.providers.variables import VariableRules, check_variables
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.worker_limits import WorkerLimits
 
@@ -40,17 +37,23 @@ OWN_VARIABLES = frozenset(
         "DISABLE_AUTO_COMPACT",
         "DISABLE_ERROR_REPORTING",
         "DISABLE_TELEMETRY",
-        "HOME",
-        "PATH",
-        "TMPDIR",
     }
 )
-"""The hub decides about these."""
+"""The hub decides about these, beside those of every tool."""
 
-OTHER_BILLING = ("CLAUDE_CODE_USE_", "CLAUDE_CODE_SIMPLE", "AWS_", "GOOGLE_", "AZURE_")
-"""Beginnings of names that lead to a back end that bills by use, or away from the login."""
-
-GATEWAY_MARKS = ("GATEWAY", "CUSTOM_HEADERS", "HOST_AUTH", "IDENTITY_TOKEN", "PROVIDER_MANAGED")
+RULES = VariableRules(
+    login="a Claude subscription",
+    own=OWN_VARIABLES,
+    elsewhere=("CLAUDE_CODE_USE_", "CLAUDE_CODE_SIMPLE", "AWS_", "GOOGLE_", "AZURE_"),
+    elsewhere_marks=(
+        "GATEWAY",
+        "CUSTOM_HEADERS",
+        "HOST_AUTH",
+        "IDENTITY_TOKEN",
+        "PROVIDER_MANAGED",
+    ),
+    addresses=("BASE_URL",),
+)
 
 
 class ClaudeSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,46 +113,4 @@ def check_settings(settings: ClaudeSettings, where: str) -> None:
                 f"{where}.aliases: an alias and what it stands for can't be empty",
                 param=f"{where}.aliases",
             )
-    check_environment(settings.environment, f"{where}.environment")
-
-
-def check_environment(environment: Mapping[str, str], where: str) -> None:
-    """Refuse variables that could change who pays, or that the hub sets itself.
-
-    Raises:
-        ConfigError: With the path of the variable at fault.
-    """
-    refuse_forbidden(environment, where)
-    for name, value in environment.items():
-        upper = name.upper()
-        path = f"{where}.{name}"
-        if upper in OWN_VARIABLES:
-            raise ConfigError(f"{path}: the hub sets this variable itself", param=path)
-        if upper.startswith(OTHER_BILLING) or any(mark in upper for mark in GATEWAY_MARKS):
-            raise ConfigError(
-                f"{path}: the hub works with a Claude subscription only; this variable leads to "
-                "another back end or login. Remove it",
-                param=path,
-            )
-        if "BASE_URL" in upper and not is_loopback(value):
-            raise ConfigError(
-                f"{path}: only a loopback address is allowed here; the login must go to the "
-                "vendor and nowhere else",
-                param=path,
-            )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is `localhost` or a literal loopback address."""
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    check_variables(settings.environment, f"{where}.environment", RULES)

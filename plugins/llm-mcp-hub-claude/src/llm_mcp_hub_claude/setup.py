@@ -7,13 +7,10 @@ password, and of a token only what the user pastes, which it stores for its owne
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from llm_mcp_hub.errors import ConfigError, ProviderUnavailable
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.providers.npm import NpmTool, terminal_environment
 from llm_mcp_hub.providers.setup import Command, Finding
-from llm_mcp_hub.workers.environment import child_environment
 from llm_mcp_hub_claude.command import cli_directory, find_executable
 from llm_mcp_hub_claude.credentials import CONFIG_DIR, TOKEN_FILE, remove_token, store_token
 from llm_mcp_hub_claude.settings import ClaudeSettings
@@ -54,7 +51,7 @@ class Setup:
     @property
     def executable(self) -> Path:
         """Claude Code, once installed."""
-        return self._modules / ".bin" / "claude"
+        return self._tool.executable
 
     @property
     def token_file(self) -> Path:
@@ -64,8 +61,8 @@ class Setup:
         return self._data_dir / TOKEN_FILE
 
     @property
-    def _modules(self) -> Path:
-        return self._cli_directory / "node_modules"
+    def _tool(self) -> NpmTool:
+        return NpmTool(PACKAGE, CLI_VERSION, "claude", self._cli_directory)
 
     @property
     def _login_dir(self) -> Path:
@@ -75,18 +72,11 @@ class Setup:
 
     def needs_install(self) -> bool:
         """Whether the pinned version is missing; a configured `executable` is left alone."""
-        if self._settings.executable:
-            return False
-        return not self.executable.exists() or self._installed_version() != CLI_VERSION
+        return not self._settings.executable and self._tool.needs_install()
 
     def install_command(self) -> Command:
         """Install the pinned version with npm, into the data directory, which is made for it."""
-        directory = self._cli_directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        argv = ("npm", "install", f"--prefix={directory}", "--no-audit", "--no-fund")
-        # How npm reaches its registry is the user's business.
-        npm = {n: v for n, v in self._environment.items() if n.lower().startswith("npm_config_")}
-        return Command((*argv, f"{PACKAGE}@{CLI_VERSION}"), self._child_environment(npm))
+        return self._tool.install_command(self._environment)
 
     def login_command(self) -> Command:
         """Log in with the browser; the login is stored in the data directory and renews itself.
@@ -146,30 +136,13 @@ class Setup:
             )
 
     def _run(self, *arguments: str) -> Command:
-        environment = self._child_environment({"CLAUDE_CONFIG_DIR": str(self._login_dir)})
-        return Command((self._program(), *arguments), environment)
+        own = {"CLAUDE_CONFIG_DIR": str(self._login_dir)}
+        return Command((self._program(), *arguments), terminal_environment(self._environment, own))
 
     def _program(self) -> str:
         return str(
             find_executable(self._settings, self._data_dir, self._environment, self._kind_dir)
         )
-
-    def _installed_version(self) -> str | None:
-        try:
-            package = (self._modules / PACKAGE / "package.json").read_bytes()
-            return msgspec.json.decode(package, type=_Package).version
-        except (OSError, msgspec.DecodeError):
-            return None
-
-    def _child_environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        # A program on a terminal needs to know which one, and a browser needs a display.
-        for_terminal = ("HOME", "TERM", "COLORTERM", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-        terminal = {n: self._environment[n] for n in for_terminal if n in self._environment}
-        return child_environment(self._environment, {**terminal, **extra})
-
-
-class _Package(Struct):
-    version: str
 
 
 def setup_of(context: ProviderContext) -> Setup:

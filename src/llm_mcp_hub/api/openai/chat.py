@@ -56,10 +56,8 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
             body = await read_body(scope, receive, limit)
             request = _decode(body)
             command, ignored = _command(scope, principal, body, request)
-            if ignored:
-                answer.headers.append((b"x-hub-ignored", ", ".join(ignored).encode()))
             await answer.write(
-                _open(hub, principal, command, answer),
+                _open(hub, principal, command, ignored, answer),
                 stream=bool(request.stream),
                 include_usage=command.include_usage,
             )
@@ -73,9 +71,18 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
 
 
 async def _open(
-    hub: Hub, principal: Principal, command: ChatCommand, answer: Answer
+    hub: Hub,
+    principal: Principal,
+    command: ChatCommand,
+    ignored: tuple[str, ...],
+    answer: Answer,
 ) -> Turn | FollowedTurn:
     turn = await hub.chat.open_turn(principal, command)
+    provider = hub.registry.find(turn.model_id.partition("/")[0])
+    if provider is not None:
+        ignored += tuple(provider.ignored(command.options))
+    if ignored:
+        answer.headers.append((b"x-hub-ignored", ", ".join(ignored).encode()))
     if isinstance(turn, FollowedTurn):
         answer.headers.append((b"idempotent-replayed", b"true"))
     return turn

@@ -1,0 +1,110 @@
+"""What all providers of ACP agents have in common: the names of models, and what a turn may ask.
+
+Guarantee: a turn is refused before anything is spent if its model is not offered or nothing is said
+in it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
+from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.errors import InvalidRequest, UnknownModel
+from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.rotation import Rotation
+from llm_mcp_hub.providers.shared import SharedProvider
+from llm_mcp_hub.providers.shared_conversation import SharedConversation
+from llm_mcp_hub.providers.supervision import Supervision
+from llm_mcp_hub.providers.turn import CliTurn
+from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub_acp.dialect import AcpDialect
+from llm_mcp_hub_acp.profile import AgentProfile
+from llm_mcp_hub_acp.prompt import says_something
+
+
+class AgentProvider(SharedProvider):
+    """See the module.
+
+    Args:
+        name: The name it is configured under.
+        profile: What is particular about the agent.
+        limits: Sizes of its pool, in conversations.
+        deadlines: Of its turns.
+        supervision: When a worker counts as hung, and the program as broken.
+        rotation: How long one worker takes new conversations.
+        names: Models to offer instead of those that the agent lists.
+        aliases: Further names: alias to name.
+        full_names: Names that are taken beside those offered.
+
+    Attributes:
+        own_choice: A name that is always offered, first, for the model that the agent lists first.
+    """
+
+    own_choice: ModelCard | None = None
+
+    def __init__(
+        self,
+        name: str,
+        profile: AgentProfile,
+        limits: PoolLimits,
+        deadlines: Deadlines,
+        supervision: Supervision,
+        rotation: Rotation,
+        *,
+        names: Sequence[str] = (),
+        aliases: Mapping[str, str] | None = None,
+        full_names: "re.Pattern[str] | None" = None,
+    ) -> None:
+        super().__init__(name, limits, deadlines, supervision, rotation)
+        self._profile = profile
+        self._own_names = tuple(ModelCard(name, name) for name in names)
+        self._aliases = dict(aliases or {})
+        self._full_names = None if names else full_names
+
+    def new_dialect(self, directory: Path) -> AcpDialect:
+        """A dialect for a fresh worker."""
+        return AcpDialect(self._profile, directory)
+
+    async def open_turn(self, request: TurnRequest) -> CliTurn[SharedConversation]:
+        """Begin a turn, under the name that an alias stands for."""
+        name = self._aliases.get(request.model, request.model)
+        if not (self._models or self._own_names):
+            await self._supervisor.admit()  # the agent has not told its models yet
+        if self.own_choice is not None and name == self.own_choice.name:
+            listed = self._listed()
+            name = listed[0].name if listed else name
+        return await super().open_turn(msgspec.structs.replace(request, model=name))
+
+    def check_request(self, request: TurnRequest) -> None:
+        """Refuse a model that is not offered, and a turn in which nothing is said."""
+        names = [card.name for card in self._offered()]
+        full = self._full_names
+        if request.model not in names and (full is None or not full.fullmatch(request.model)):
+            raise UnknownModel(
+                f"{self._profile.title} does not offer the model {request.model!r}. Offered: "
+                f"{', '.join(names)}.",
+                param="model",
+            )
+        if not any(says_something(message) for message in request.messages[request.prior :]):
+            raise InvalidRequest("The last message is empty: say something.", param="messages")
+
+    async def models(self) -> Sequence[ModelCard]:
+        """The configured names, or those that the agent lists; then the aliases."""
+        aliases = (ModelCard(a, f"{name} ({a})") for a, name in self._aliases.items())
+        return (*self._offered(), *aliases)
+
+    def ignored(self, options: TurnOptions) -> Sequence[str]:
+        """Version 1 of the protocol has no words for these options."""
+        tokens = ("max_tokens",) if options.max_tokens is not None else ()
+        return (*tokens, "reasoning_effort") if options.effort is not None else tokens
+
+    def _offered(self) -> tuple[ModelCard, ...]:
+        own = (self.own_choice,) if self.own_choice is not None else ()
+        return (*own, *self._listed()) or self.fallback_models()
+
+    def _listed(self) -> tuple[ModelCard, ...]:
+        cards = self._own_names or self._models
+        return cards[:1] if self._profile.model_switch == "none" else cards

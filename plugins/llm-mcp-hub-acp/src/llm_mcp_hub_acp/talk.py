@@ -1,0 +1,96 @@
+"""One conversation as the dialect sees it: how far its turn has come. Pure."""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.chat import Message, TurnRequest
+from llm_mcp_hub.domain.chunk import Usage
+from llm_mcp_hub_acp.prompt import Block, blocks_of, opening
+
+
+class Phase(Enum):
+    """How far a turn has come."""
+
+    IDLE = auto()
+    NOTING = auto()
+    """The file with the history is being written."""
+    LOADING = auto()
+    """The agent reads it."""
+    CHOOSING = auto()
+    """The agent is told the model."""
+    TALKING = auto()
+    """The agent answers."""
+
+
+class Talk:
+    """See the module.
+
+    Attributes:
+        model: The model the agent would answer with; None if that is not known.
+        stopping: Whether nobody wants to hear the rest.
+        echoes: So many messages of a history are still to be told again.
+        loaded: Whether the reply to `session/load` came.
+        said: Whether any text was passed on.
+        usage: What has been counted so far.
+    """
+
+    __slots__ = (
+        "_known",
+        "_split",
+        "echoes",
+        "loaded",
+        "model",
+        "phase",
+        "request",
+        "said",
+        "stopping",
+        "usage",
+    )
+
+    def __init__(self, model: str | None) -> None:
+        self.model = model
+        self.phase = Phase.IDLE
+        self.request: TurnRequest | None = None
+        self.stopping = False
+        self.echoes = 0
+        self.loaded = False
+        self.said = False
+        self.usage: Usage | None = None
+        self._known = 0
+        self._split = 0
+
+    def begin(self, request: TurnRequest, *, continued: bool) -> None:
+        """A turn begins."""
+        known = request.prior if continued else 0
+        ahead = transcript.history_length(request.messages[known:])
+        if ahead:
+            # An answer that the session does not know can't be put into it: it is told anew.
+            known = 0
+        self._known = known
+        self._split = known or transcript.history_length(request.messages)
+        self.request = request
+        self.stopping = False
+        self.loaded = False
+        self.echoes = 0
+        self.said = False
+        self.usage = None
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """What the agent must be told before the new messages."""
+        return self._whole[self._known : self._split]
+
+    def prompt(self) -> list[Block]:
+        """The blocks of `session/prompt`."""
+        request = self.request
+        if request is None:
+            return []
+        # What was loaded, or is known, has the system prompt in it already.
+        known = self._known or self.loaded
+        before = [] if known else opening(request.system, self.history)
+        return before + blocks_of(self._whole[self._split :])
+
+    @property
+    def _whole(self) -> Sequence[Message]:
+        return self.request.messages if self.request is not None else ()

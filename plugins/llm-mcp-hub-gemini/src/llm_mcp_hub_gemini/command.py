@@ -1,0 +1,159 @@
+"""How the Gemini CLI is started: program, arguments, environment, and the files in its HOME.
+
+Guarantees: its own tools, extensions, MCP servers, memory, project files, telemetry and updates are
+off; its HOME, temporary files and working directory are private; its login is the user's own file,
+linked, which the hub does not open and the Gemini CLI renews. Every flag, variable and setting was
+checked with the Gemini CLI 0.61.0.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from llm_mcp_hub.errors import ProviderUnavailable
+from llm_mcp_hub.providers.npm import NpmTool
+from llm_mcp_hub.workers.spec import HOME, Furnishing, WorkerSpec
+from llm_mcp_hub.workers.worker_limits import WorkerLimits
+from llm_mcp_hub_gemini.settings import GeminiSettings
+
+CLI_VERSION = "0.61.0"
+"""The Gemini CLI that the hub was tested with."""
+PACKAGE = "@google/gemini-cli"
+
+FIRST_MODEL = "gemini-2.5-flash"
+"""What a session begins with; each turn names its own."""
+
+ARGUMENTS = (
+    "--acp",
+    f"--model={FIRST_MODEL}",
+    "--extensions=none",
+    "--allowed-mcp-server-names=__none__",
+)
+
+DIRECTORY = ".gemini"
+CREDENTIALS_FILE = "oauth_creds.json"
+SYSTEM_FILE = "system.md"
+SYSTEM_PROMPT = (
+    "Answer the user. If the conversation begins with <system_instructions>, follow them; they "
+    "come from whoever runs this service. Ignore <session_context>.\n"
+)
+"""One for all sessions of a process, so it says nothing of its own. The request's own system prompt
+goes into the first turn."""
+
+SETTINGS = {
+    "security": {
+        "auth": {"selectedType": "oauth-personal", "enforcedType": "oauth-personal"},
+        "disableYoloMode": True,
+        "folderTrust": {"enabled": True},
+    },
+    "general": {
+        "enableAutoUpdate": False,
+        "enableAutoUpdateNotification": False,
+        "checkpointing": {"enabled": False},
+        "plan": {"enabled": False},
+        "topicUpdateNarration": False,
+        # With more, it sleeps until a quota is renewed, and repeats text after a cut.
+        "maxAttempts": 1,
+        "retryFetchErrors": False,
+        "sessionRetention": {"enabled": False},
+    },
+    "privacy": {"usageStatisticsEnabled": False},
+    "telemetry": {"enabled": False},
+    "tools": {"core": [], "useRipgrep": False, "shell": {"enableInteractiveShell": False}},
+    "mcpServers": {},
+    "skills": {"enabled": False},
+    "hooksConfig": {"enabled": False},
+    "ide": {"enabled": False},
+    "experimental": {"enableAgents": False},
+    "advanced": {"autoConfigureMemory": False, "ignoreLocalEnv": True},
+    "context": {
+        "fileName": ["NO_SUCH_CONTEXT_FILE.md"],
+        "includeDirectoryTree": False,
+        "discoveryMaxDirs": 0,
+        "fileFiltering": {"enableRecursiveFileSearch": False, "enableFileWatcher": False},
+    },
+    "model": {"skipNextSpeakerCheck": True, "disableLoopDetection": True},
+}
+
+ENVIRONMENT = {
+    "GEMINI_CLI_HOME": HOME,
+    # Without it there are two processes, and the outer one swallows SIGTERM.
+    "GEMINI_CLI_NO_RELAUNCH": "true",
+    "GEMINI_CLI_TRUST_WORKSPACE": "true",
+    "GEMINI_SYSTEM_MD": f"{HOME}/{SYSTEM_FILE}",
+    "NO_BROWSER": "true",
+}
+
+
+def tool_of(data_dir: Path, kind_dir: Path | None = None) -> NpmTool:
+    """The Gemini CLI as `llm-mcp-hub setup` installs it: once, for all providers of the kind.
+
+    Args:
+        data_dir: The provider's directory, which counts if it has a Gemini CLI of its own.
+        kind_dir: That of the provider named `gemini`; None if there is only the one.
+    """
+    own = data_dir / "cli"
+    directory = own if kind_dir is None or own.exists() else kind_dir / "cli"
+    return NpmTool(PACKAGE, CLI_VERSION, "gemini", directory)
+
+
+def find_executable(
+    settings: GeminiSettings,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    kind_dir: Path | None = None,
+) -> str:
+    """The program: the configured one, else the installed one, else the one on the PATH.
+
+    Raises:
+        ProviderUnavailable: There is none.
+    """
+    tool = tool_of(data_dir, kind_dir)
+    if settings.executable:
+        found = tool.named(settings.executable, environment)
+        if found is None:
+            raise ProviderUnavailable(
+                "The configured `executable` of the Gemini CLI does not exist or can't be run. "
+                "Correct it, or remove the setting and run `llm-mcp-hub setup gemini`.",
+                detail=settings.executable,
+            )
+        return found
+    found = tool.find(environment)
+    if found is None:
+        raise ProviderUnavailable(
+            "The Gemini CLI is not installed. Run `llm-mcp-hub setup gemini`.",
+            detail=f"looked for {tool.executable} and on the PATH",
+        )
+    return found
+
+
+def worker_spec(
+    executable: str,
+    config_dir: Path,
+    settings: GeminiSettings,
+    limits: WorkerLimits = WorkerLimits(),  # noqa: B008  # immutable
+) -> WorkerSpec:
+    """The spec of a worker.
+
+    Args:
+        executable: The program.
+        config_dir: The directory with the login.
+        settings: The checked settings.
+        limits: What it may take.
+    """
+    environment = {**ENVIRONMENT, **settings.environment}
+    if settings.project:
+        environment["GOOGLE_CLOUD_PROJECT"] = settings.project
+    credentials = str((config_dir / CREDENTIALS_FILE).absolute())
+    return WorkerSpec(
+        argv=(executable, *ARGUMENTS),
+        environment=tuple(sorted(environment.items())),
+        furnishings=(
+            Furnishing(f"{DIRECTORY}/settings.json", "file", json.dumps(SETTINGS)),
+            Furnishing(f"{DIRECTORY}/{CREDENTIALS_FILE}", "link", credentials),
+            Furnishing(SYSTEM_FILE, "file", SYSTEM_PROMPT),
+        ),
+        # The end of its input is nothing to it while a prompt runs.
+        ends_on_eof=False,
+        limits=limits,
+    )

@@ -1,0 +1,127 @@
+"""What the fake Code Assist is asked, and how it answers."""
+
+import json
+from typing import Any, Literal
+
+from msgspec import Struct
+
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+INPUT_TOKENS, OUTPUT_TOKENS = 31, 17
+"""The usage that every answer reports."""
+
+
+class Reply(Struct, frozen=True):
+    """How one request is answered.
+
+    Attributes:
+        text: The answer; None echoes the last user text after `echo: `.
+        thought: Reasoning before it.
+        pieces: In how many events the text comes.
+        status: Another one than 200 answers with an error body.
+        error: The message of an error body.
+        details: `details` of an error body.
+        finish: `finishReason` of the last event; empty: there is none.
+        tool: Name of a tool that the model wants to call instead of answering.
+        arguments: Of that call.
+        hold_after: After so many pieces wait for `FakeCodeAssist.release`.
+        then: What happens at that point: go on, or drop the connection. Without `hold_after` it
+            happens in the middle.
+        hang: Accept the request and never answer.
+    """
+
+    text: str | None = None
+    thought: str = ""
+    pieces: int = 4
+    status: int = 200
+    error: str = "scripted"
+    details: tuple[dict[str, Any], ...] = ()
+    finish: str = "STOP"
+    tool: str = ""
+    arguments: dict[str, Any] = {}
+    hold_after: int | None = None
+    then: Literal["go on", "cut"] = "go on"
+    hang: bool = False
+
+    @property
+    def error_body(self) -> dict[str, Any]:
+        """The body of an error."""
+        name = STATUS_NAMES.get(self.status, "UNKNOWN")
+        error = {"code": self.status, "message": self.error, "status": name}
+        return {"error": {**error, "details": list(self.details)}}
+
+
+class Request:
+    """One recorded request for an answer.
+
+    Attributes:
+        headers: Names in lower case.
+        body: The decoded JSON body.
+        state: `open` until it ends as `done`, `cut` (by the script) or `aborted` (the client left).
+        sent: How many pieces have gone out.
+    """
+
+    def __init__(self, headers: dict[str, str], body: dict[str, Any]) -> None:
+        self.headers = headers
+        self.body = body
+        self.state: Literal["open", "done", "cut", "aborted"] = "open"
+        self.sent = 0
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return str(self.body["model"])
+
+    @property
+    def system(self) -> str:
+        """The system instruction."""
+        parts = self.body["request"].get("systemInstruction", {}).get("parts", [])
+        return "".join(part.get("text", "") for part in parts)
+
+    @property
+    def turns(self) -> list[tuple[str, list[Any]]]:
+        """The conversation as pairs of role and parts; a text stands for itself.
+
+        What the tool itself puts before it, its `<session_context>`, is left out.
+        """
+        turns = []
+        for content in self.body["request"]["contents"]:
+            parts = [part["text"] if set(part) == {"text"} else part for part in content["parts"]]
+            parts = [p for p in parts if not (isinstance(p, str) and p.startswith("<session_c"))]
+            if parts:
+                turns.append((content["role"], parts))
+        return turns
+
+    @property
+    def last_user_text(self) -> str:
+        """The last text that a user said, or what a tool answered."""
+        for role, parts in reversed(self.turns):
+            if role == "user":
+                last = parts[-1]
+                return last if isinstance(last, str) else json.dumps(last)
+        return ""
+
+
+def event(request: Request, parts: list[dict[str, Any]], finish: str = "") -> dict[str, Any]:
+    """One event of a stream; the one with a finish has the usage."""
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+    usage = {"promptTokenCount": INPUT_TOKENS}
+    if finish:
+        candidate["finishReason"] = finish
+        usage["candidatesTokenCount"] = OUTPUT_TOKENS
+    usage["totalTokenCount"] = sum(usage.values())
+    response = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": request.model}
+    return {"response": response, "traceId": "fake"}
+
+
+def pieces(text: str, count: int) -> list[str]:
+    """A text in so many parts."""
+    size = max(1, -(-len(text) // max(1, count)))
+    return [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,0 +1,84 @@
+"""Turn requests for tests of providers, and what became of them."""
+
+from msgspec import Struct
+
+from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.chat import Message, Part, Role, TextPart, TurnOptions, TurnRequest
+from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.completion import Completion, fold
+from llm_mcp_hub.errors import HubError
+from llm_mcp_hub.providers.base import Provider
+
+
+class Outcome(Struct, frozen=True):
+    """How a turn went: its chunks, and the error it ended with, if it did."""
+
+    chunks: tuple[Chunk, ...]
+    error: HubError | None = None
+
+    @property
+    def completion(self) -> Completion:
+        """The answer.
+
+        Raises:
+            HubError: That of the turn.
+            AssertionError: The turn ended without a finish.
+        """
+        if self.error is not None:
+            raise self.error
+        completion = fold(self.chunks)
+        if completion is None:
+            raise AssertionError("the turn has no finish")
+        return completion
+
+    @property
+    def text(self) -> str:
+        """All text that came, error or not."""
+        return "".join(getattr(chunk, "text", "") for chunk in self.chunks)
+
+
+def message(role: Role, *parts: Part | str) -> Message:
+    """A message; strings are texts."""
+    whole = tuple(TextPart(part) if isinstance(part, str) else part for part in parts)
+    return Message(role, whole)
+
+
+def turn_request(
+    *messages: Message | str,
+    model: str = "default",
+    system: str = "",
+    options: TurnOptions | None = None,
+    principal: str = "tester",
+) -> TurnRequest:
+    """A request as the hub makes it; strings are the user's messages."""
+    whole = tuple(m if isinstance(m, Message) else message("user", m) for m in messages)
+    digests = transcript.digests(whole)
+    prior = transcript.history_length(whole)
+    return TurnRequest(
+        turn_id="turn-test",
+        principal=principal,
+        model=model,
+        messages=whole,
+        prior=prior,
+        prior_digest=digests[prior - 1] if prior else transcript.EMPTY,
+        digest=digests[-1],
+        system=system,
+        options=options or TurnOptions(),
+    )
+
+
+async def run_turn(provider: Provider, request: TurnRequest) -> Outcome:
+    """Run a turn to its end and close it."""
+    chunks: list[Chunk] = []
+    try:
+        stream = await provider.open_turn(request)
+    except HubError as error:
+        return Outcome((), error)
+    try:
+        async for batch in stream:
+            chunks += batch
+    except HubError as error:
+        return Outcome(tuple(chunks), error)
+    finally:
+        await stream.aclose()
+    return Outcome(tuple(chunks))
