@@ -23,7 +23,8 @@ ORDER = (
     {"plugins", "turn_log"},
     {"services"},
     {"hub"},
-    {"api", "mcp"},
+    {"mcp"},
+    {"api"},
     {"app", "plugin", "cli", "commands", "testing", "__init__", "__main__"},
 )
 """A part may import itself and everything above its line; on the last line, its neighbours too."""
@@ -204,7 +205,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
         ("providers/a.py", "import llm_mcp_hub.state", "providers.a imports"),
         ("services/a.py", "from llm_mcp_hub.api.sse import x", "services.a imports"),
         ("services/a.py", "from llm_mcp_hub import create_app", "services.a imports"),
-        ("api/a.py", "from llm_mcp_hub.mcp import x", "api.a imports"),
+        ("mcp/a.py", "from llm_mcp_hub.api import x", "mcp.a imports"),
         ("api/__init__.py", "from ..app import x", "api imports"),
         ("api/openai/__init__.py", "from ... import app", "api.openai imports"),
         ("hub.py", "from .api import sse", "hub imports"),

@@ -11,7 +11,14 @@ from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.plugin import HubPlugin
 
-EXPOSED_HEADERS = ["X-Session-ID", "X-Turn-ID", "X-Hub-Ignored", "X-Should-Retry", "Retry-After"]
+EXPOSED_HEADERS = [
+    "X-Session-ID",
+    "X-Turn-ID",
+    "X-Hub-Ignored",
+    "X-Should-Retry",
+    "Retry-After",
+    "Mcp-Session-Id",
+]
 """What a web page of an allowed origin may read of a reply beside its body."""
 
 

@@ -80,6 +80,25 @@ class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     journal_seconds: float = 600.0
 
 
+class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mcp]`.
+
+    Attributes:
+        enabled: Whether the hub serves `/mcp`, `/sse` and `/messages`.
+        stateless: Keep nothing between requests at `/mcp`, so that any replica can take each of
+            them. Clients of the handshake revisions then get no notifications outside an answer.
+        wait_seconds: How long a tool call whose client asked for no progress waits for the answer
+            before it ends with the id of a turn to fetch. 0: to the end of the answer.
+        keep_alive_seconds: How long an answer may be silent before its client is sent a sign of
+            life, if it asked for progress.
+    """
+
+    enabled: bool = True
+    stateless: bool = False
+    wait_seconds: float = 50.0
+    keep_alive_seconds: float = 10.0
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
 
@@ -106,6 +125,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     sessions: SessionsConfig = SessionsConfig()
     turns: TurnsConfig = TurnsConfig()
+    mcp: McpConfig = McpConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
@@ -141,15 +161,17 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
             ("turns.journal_seconds", self.turns.journal_seconds),
+            ("mcp.keep_alive_seconds", self.mcp.keep_alive_seconds),
         ):
             # Port 0 lets the system choose one.
             if not (0 < value < math.inf) and (path, value) != ("server.port", 0):
                 raise ConfigError(f"{path}: must be a number greater than zero", param=path)
-        if not 0 <= self.turns.resume_seconds < math.inf:
-            raise ConfigError(
-                "turns.resume_seconds: must be zero or a number of seconds",
-                param="turns.resume_seconds",
-            )
+        for path, value in (
+            ("turns.resume_seconds", self.turns.resume_seconds),
+            ("mcp.wait_seconds", self.mcp.wait_seconds),
+        ):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{path}: must be zero or a number of seconds", param=path)
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
 

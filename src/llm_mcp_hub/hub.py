@@ -7,25 +7,29 @@ before anything is started.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 import structlog
 
 from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
 from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
+from llm_mcp_hub.services.background import BackgroundTurns
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.pressure import Pressure, pressure
 from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
+from llm_mcp_hub.services.session_events import SessionEvents
 from llm_mcp_hub.services.sessions import SessionService
 from llm_mcp_hub.services.status import StatusService
 from llm_mcp_hub.services.turn import TurnContext
@@ -73,7 +77,9 @@ class Hub:
         self.registry = build_registry(configured, maker)
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
-        self.sessions = SessionService(self.store)
+        self.choice = ModelChoice(self.registry, self.store)
+        self.session_events = SessionEvents()
+        self.sessions = SessionService(self.store, self.session_events)
         self.status = StatusService(self.registry, self.store)
         self._leases = LeaseKeeper(self.store)
         self._running = RunningTurns()
@@ -95,9 +101,11 @@ class Hub:
             running=self._running,
             journals=self.journals,
             session_ttl=config.sessions.ttl_seconds,
-            finished=self.plugins.turn_finished,
+            finished=self._turn_finished,
         )
         self.chat = ChatService(self.catalog, context)
+        self.background = BackgroundTurns()
+        self._when_stopped: list[Callable[[], None]] = []
 
     async def open(self) -> None:
         """Connect the state store and let the providers get ready."""
@@ -131,6 +139,17 @@ class Hub:
         if self._running:
             log.warning("hub.turns_stopped", turns=len(self._running))
         await self._running.stop(STOP_SECONDS)
+        for tell in self._when_stopped:
+            tell()
+
+    def when_stopped(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once no turn runs any more: what is open without a turn may end."""
+        self._when_stopped.append(tell)
+
+    def _turn_finished(self, turn: TurnRecord) -> None:
+        self.plugins.turn_finished(turn)
+        if turn.session_id is not None and turn.outcome is Outcome.DONE:
+            self.session_events.changed(turn.principal, turn.session_id)
 
     async def aclose(self) -> None:
         """End everything; bounded, and done when it returns, even if it is cancelled."""
@@ -145,6 +164,7 @@ class Hub:
     async def _close(self) -> None:
         try:
             await self.stop_turns()
+            await self.background.aclose()
             await self.providers.aclose()
             await self.registry.aclose()
             await self._leases.aclose()

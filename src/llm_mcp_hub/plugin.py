@@ -13,6 +13,7 @@ from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
+from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
@@ -37,10 +38,11 @@ class HubPlugin(InitPlugin, CLIPlugin):
     ) -> None:
         self.hub = hub if hub is not None else Hub(config or HubConfig())
         self._path = path
+        self._mcp = McpRoutes(self.hub, path)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the routes and the lifespan."""
-        app_config.route_handlers.append(hub_router(self.hub, self._path))
+        app_config.route_handlers.append(hub_router(self.hub, self._path, self._mcp))
         app_config.lifespan.append(self._lifespan)
         return app_config
 
@@ -54,5 +56,5 @@ class HubPlugin(InitPlugin, CLIPlugin):
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         base = self._path.rstrip("/")
         document_streams(app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}")
-        async with self.hub:
+        async with self.hub, self._mcp.serving():
             yield

@@ -10,12 +10,13 @@ from llm_mcp_hub.api.hub.pressure import pressure_handlers
 from llm_mcp_hub.api.hub.providers import provider_handlers
 from llm_mcp_hub.api.hub.sessions import session_handlers
 from llm_mcp_hub.api.hub.turns import turn_handlers
+from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
 from llm_mcp_hub.hub import Hub
 
 
-def hub_router(hub: Hub, path: str) -> Router:
+def hub_router(hub: Hub, path: str, mcp: McpRoutes) -> Router:
     """The routes of one hub, below `path`."""
     gate = Gate(hub.config.server, hub.access)
     handlers: list[ControllerRouterHandler] = [
@@ -26,5 +27,6 @@ def hub_router(hub: Hub, path: str) -> Router:
         *session_handlers(hub, gate),
         *turn_handlers(hub, gate),
         *health_handlers(hub, gate),
+        *mcp.handlers(gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

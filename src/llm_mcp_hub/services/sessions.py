@@ -6,16 +6,23 @@ from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.domain.session import Session, SessionPage
 from llm_mcp_hub.errors import InvalidRequest, UnknownSession
 from llm_mcp_hub.services.access import require
+from llm_mcp_hub.services.session_events import SessionEvents
 from llm_mcp_hub.state.base import SessionStore
 
 MAX_PAGE = 200
 
 
 class SessionService:
-    """Reads and deletes sessions. Those of another principal need the scope `admin`."""
+    """Reads and deletes sessions. Those of another principal need the scope `admin`.
 
-    def __init__(self, store: SessionStore) -> None:
+    Args:
+        store: Where they are.
+        events: Told of what is deleted.
+    """
+
+    def __init__(self, store: SessionStore, events: SessionEvents | None = None) -> None:
         self._store = store
+        self._events = events if events is not None else SessionEvents()
 
     async def list(
         self,
@@ -64,6 +71,7 @@ class SessionService:
         self._allow(caller, principal)
         if not await self._store.delete(principal, session_id, time.time()):
             raise _unknown(session_id)
+        self._events.changed(principal, session_id)
 
     def _allow(self, caller: Principal, principal: str | None) -> None:
         require(caller, Scope.SESSIONS if principal == caller.name else Scope.ADMIN)
