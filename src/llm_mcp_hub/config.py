@@ -85,12 +85,10 @@ class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         enabled: Whether the hub serves `/mcp`, `/sse` and `/messages`.
-        stateless: Keep nothing between requests at `/mcp`, so that any replica can take each of
-            them. Clients of the handshake revisions then get no notifications outside an answer.
+        stateless: Keep nothing between requests at `/mcp`: any replica can take each of them.
         wait_seconds: How long a tool call whose client asked for no progress waits for the answer
             before it ends with the id of a turn to fetch. 0: to the end of the answer.
-        keep_alive_seconds: How long an answer may be silent before its client is sent a sign of
-            life, if it asked for progress.
+        keep_alive_seconds: How long an answer may be silent towards a client that asked for it.
     """
 
     enabled: bool = True

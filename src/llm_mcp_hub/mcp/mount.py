@@ -24,6 +24,7 @@ from llm_mcp_hub.errors import LimitReached, MethodNotAllowed
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.mcp.call import GONE, PrincipalOf
 from llm_mcp_hub.mcp.server import make_server
+from llm_mcp_hub.mcp.subscriptions import Subscriptions
 from llm_mcp_hub.services.running import refused
 
 BODY_SECONDS = 60.0
@@ -46,13 +47,13 @@ class McpMount:
 
     def __init__(self, hub: Hub, principal_of: PrincipalOf, messages_path: str) -> None:
         self._config = hub.config.mcp
-        self._server = make_server(hub, principal_of)
+        self._subscriptions = Subscriptions(hub.session_events, principal_of)
         self._manager = StreamableHTTPSessionManager(
-            self._server,
+            make_server(hub, principal_of, self._subscriptions, lasting=not self._config.stateless),
             stateless=self._config.stateless,
             max_request_body_size=hub.config.server.max_body_bytes,
         )
-        self._sse_server = make_server(hub, principal_of)
+        self._sse_server = make_server(hub, principal_of, self._subscriptions)
         self._sse = SseServerTransport(
             messages_path, max_request_body_size=hub.config.server.max_body_bytes
         )
@@ -76,6 +77,7 @@ class McpMount:
     def stop(self) -> None:
         """End what is open, in a moment; requests are refused from now on."""
         self._stopped.set()
+        self._subscriptions.close()
 
     async def aclose(self) -> None:
         """Stop, and wait for it."""
