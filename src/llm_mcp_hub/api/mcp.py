@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import asgi
 from litestar.enums import ScopeType
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
@@ -60,19 +61,22 @@ class McpRoutes:
             return []
         guards = [guard(gate)]
 
+        # A stateless hub has no stream to get and no session to delete.
+        methods = ("POST",) if self._hub.config.mcp.stateless else ("GET", "POST", "DELETE")
+
         @asgi(MCP_PATH, guards=guards, copy_scope=True, opt=NO_CSRF)
         async def streamable(scope: Scope, receive: Receive, send: Send) -> None:
-            if await _is_http(scope, send):
+            if await _takes(scope, send, *methods):
                 await self._serving.streamable(caller(scope), *_plain(scope, receive, send))
 
         @asgi(SSE_PATH, guards=guards, copy_scope=True, opt=NO_CSRF)
         async def sse(scope: Scope, receive: Receive, send: Send) -> None:
-            if await _is_http(scope, send):
+            if await _takes(scope, send, "GET"):
                 await self._serving.sse(caller(scope), *_plain(scope, receive, send))
 
         @asgi(MESSAGES_PATH, guards=guards, copy_scope=True, opt=NO_CSRF)
         async def messages(scope: Scope, receive: Receive, send: Send) -> None:
-            if await _is_http(scope, send):
+            if await _takes(scope, send, "POST"):
                 await self._serving.messages(caller(scope), *_plain(scope, receive, send))
 
         return [streamable, sse, messages]
@@ -89,10 +93,13 @@ def _principal_of(context: Any) -> Principal:
     return caller(context.request.scope)
 
 
-async def _is_http(scope: Scope, send: Send) -> bool:
-    if scope["type"] == ScopeType.WEBSOCKET:  # Litestar brings websockets here, too
+async def _takes(scope: Scope, send: Send, *methods: str) -> bool:
+    """Whether there is a request to serve; a websocket, which comes here, too, is closed."""
+    if scope["type"] == ScopeType.WEBSOCKET:
         await send({"type": "websocket.close", "code": 1000, "reason": "Use HTTP."})
         return False
+    if scope["method"] not in methods:
+        raise MethodNotAllowedException(headers={"Allow": ", ".join(methods)})
     return True
 
 

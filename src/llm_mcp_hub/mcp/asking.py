@@ -11,7 +11,7 @@ from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, TurnOptions
 from llm_mcp_hub.errors import HubError, InvalidRequest
 from llm_mcp_hub.mcp.answer import Answer
 from llm_mcp_hub.mcp.call import Call
-from llm_mcp_hub.mcp.results import failed, failure, result
+from llm_mcp_hub.mcp.results import failure, result
 from llm_mcp_hub.mcp.schemas import (
     AskAllArguments,
     AskAllResult,
@@ -141,7 +141,7 @@ def _patience(call: Call, wanted: float | None) -> float:
 
 def _answered(answer: Answer, found: ChatResult) -> CallToolResult:
     if answer.error is not None and found.status == "failed":
-        return failed(answer.error)
+        raise answer.error
     if found.status == "running":
         return result(found, f"{found.text}\n\n{_still_running(found)}".lstrip())
     return result(found, found.text)

@@ -20,7 +20,7 @@ from sse_starlette.sse import AppStatus
 from starlette.types import Message, Receive, Scope, Send
 
 from llm_mcp_hub.domain.access import Principal
-from llm_mcp_hub.errors import LimitReached, MethodNotAllowed
+from llm_mcp_hub.errors import LimitReached
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.mcp.call import GONE, PrincipalOf
 from llm_mcp_hub.mcp.server import make_server
@@ -46,7 +46,7 @@ class McpMount:
     """
 
     def __init__(self, hub: Hub, principal_of: PrincipalOf, messages_path: str) -> None:
-        self._config = hub.config.mcp
+        stateless = hub.config.mcp.stateless
         self._subscriptions = Subscriptions(hub.session_events, principal_of)
         self._manager = StreamableHTTPSessionManager(
             make_server(hub, principal_of, self._subscriptions, lasting=not self._config.stateless),
@@ -91,13 +91,10 @@ class McpMount:
         """`/mcp`.
 
         Raises:
-            MethodNotAllowed: A stream was asked for that a stateless hub does not have.
             Draining: The hub is stopping.
         """
         self._refuse_if_stopped()
         post = scope["method"] == "POST"
-        if self._config.stateless and not post:
-            raise MethodNotAllowed("This hub keeps no MCP sessions; use POST.")
         request = _Request(receive, send)
         scope[GONE] = request.gone
         scope["user"] = _user(principal)
@@ -114,13 +111,10 @@ class McpMount:
         """`/sse`: a connection, until one of both sides ends it.
 
         Raises:
-            MethodNotAllowed: It is no GET.
             LimitReached: There are `MAX_SSE_CONNECTIONS`.
             Draining: The hub is stopping.
         """
         self._refuse_if_stopped()
-        if scope["method"] != "GET":
-            raise MethodNotAllowed("Use GET on this path, and POST on the one it names.")
         if len(self._connections) >= MAX_SSE_CONNECTIONS:
             raise LimitReached("Too many SSE connections are open; try again later.")
         request = _Request(receive, send)
