@@ -49,8 +49,8 @@ class McpMount:
         stateless = hub.config.mcp.stateless
         self._subscriptions = Subscriptions(hub.session_events, principal_of)
         self._manager = StreamableHTTPSessionManager(
-            make_server(hub, principal_of, self._subscriptions, lasting=not self._config.stateless),
-            stateless=self._config.stateless,
+            make_server(hub, principal_of, self._subscriptions, lasting=not stateless),
+            stateless=stateless,
             max_request_body_size=hub.config.server.max_body_bytes,
         )
         self._sse_server = make_server(hub, principal_of, self._subscriptions)
