@@ -14,6 +14,7 @@ import anyio
 import structlog
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from sse_starlette.sse import AppStatus
@@ -22,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.errors import LimitReached
 from llm_mcp_hub.hub import Hub
-from llm_mcp_hub.mcp.call import GONE, PrincipalOf
+from llm_mcp_hub.mcp.call import GONE, Context, PrincipalOf
 from llm_mcp_hub.mcp.server import make_server
 from llm_mcp_hub.mcp.subscriptions import Subscriptions
 from llm_mcp_hub.services.running import refused
@@ -30,7 +31,11 @@ from llm_mcp_hub.services.running import refused
 BODY_SECONDS = 60.0
 """How long a client may take to send a body."""
 FLUSH_SECONDS = 1.0
-"""How long answers may take to be sent once no turn runs any more."""
+"""How long calls may take to end once no turn runs any more."""
+WRITE_SECONDS = 0.1
+"""How long their results may take to the sockets."""
+LISTEN = "subscriptions/listen"
+"""The one request that lasts until one of both sides ends it."""
 MAX_SSE_CONNECTIONS = 1000
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -48,12 +53,15 @@ class McpMount:
     def __init__(self, hub: Hub, principal_of: PrincipalOf, messages_path: str) -> None:
         stateless = hub.config.mcp.stateless
         self._subscriptions = Subscriptions(hub.session_events, principal_of)
+        server = make_server(hub, principal_of, self._subscriptions, lasting=not stateless)
+        server.middleware.append(self._count)
         self._manager = StreamableHTTPSessionManager(
-            make_server(hub, principal_of, self._subscriptions, lasting=not stateless),
+            server,
             stateless=stateless,
             max_request_body_size=hub.config.server.max_body_bytes,
         )
         self._sse_server = make_server(hub, principal_of, self._subscriptions)
+        self._sse_server.middleware.append(self._count)
         self._sse = SseServerTransport(
             messages_path, max_request_body_size=hub.config.server.max_body_bytes
         )
@@ -94,17 +102,10 @@ class McpMount:
             Draining: The hub is stopping.
         """
         self._refuse_if_stopped()
-        post = scope["method"] == "POST"
         request = _Request(receive, send)
         scope[GONE] = request.gone
         scope["user"] = _user(principal)
-        self._answering += post
-        try:
-            await self._manager.asgi_app(scope, request.receive, request.send)
-        finally:
-            self._answering -= post
-            if not self._answering:
-                self._idle.set()
+        await self._manager.asgi_app(scope, request.receive, request.send)
         await request.finish()
 
     async def sse(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,6 +150,18 @@ class McpMount:
         if self._stopped.is_set():
             raise refused()
 
+    async def _count(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Around every message of a client's: know of those that are being answered."""
+        if ctx.method == LISTEN:
+            return await call_next(ctx)
+        self._answering += 1
+        try:
+            return await call_next(ctx)
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._idle.set()
+
     async def _serve(self, ready: asyncio.Event) -> None:
         async with self._manager.run():
             ready.set()
@@ -158,6 +171,7 @@ class McpMount:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(FLUSH_SECONDS):
                         await self._idle.wait()
+            await asyncio.sleep(WRITE_SECONDS)
             for connection in list(self._connections):
                 connection.cancel()
 

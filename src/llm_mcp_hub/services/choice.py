@@ -47,13 +47,13 @@ class ModelChoice:
         return found[0]
 
     async def one_of_each(self) -> list[str]:
-        """The first model of every provider that is available."""
-        found = []
+        """The first model of every provider that is available, else of those that soon may be."""
+        found: dict[ProviderState, list[str]] = {state: [] for state in ProviderState}
         for provider in self._registry:
-            if provider.status().state is ProviderState.AVAILABLE:
-                models = await provider.models()
-                found += [f"{provider.name}/{card.name}" for card in models[:1]]
-        return found
+            models = await provider.models()
+            state = provider.status().state
+            found[state] += [f"{provider.name}/{card.name}" for card in models[:1]]
+        return found[ProviderState.AVAILABLE] or found[ProviderState.STARTING]
 
     async def _of(self, provider: Provider, model: str | None) -> str:
         if model is not None:
