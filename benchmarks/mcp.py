@@ -1,11 +1,11 @@
 """What the hub adds to an MCP tool call: `make bench-mcp`.
 
 In one run, on the same machine: `tools/call` of `list_providers` at the SDK's own bare server,
-which answers from memory, and at the whole hub (access tokens, Host and Origin checks, limits, the echo
-provider's real state), in both eras of the protocol: 2026-07-28, where each call stands for itself,
-and 2025-11-25, inside a session. The server has one core, the clients the other. Two servers
-started alike differ by a fifth, so each is started several times, and of each row the run with the median
-p50 is shown.
+which answers from memory, and at the whole hub (access tokens, Host and Origin checks, limits, the
+echo provider's real state), in both eras of the protocol: 2026-07-28, where each call stands for
+itself, and 2025-11-25, inside a session. The server has one core, the clients the other. Two
+servers started alike differ by a fifth, so each is started several times, and of each row the run
+with the median p50 is shown.
 """
 
 import argparse
