@@ -45,8 +45,8 @@ class Answer:
             turn, self._came, self._news.set
         )
 
-    async def wait(self, seconds: float) -> ChatResult:
-        """Wait for the end of the answer, at most for so long.
+    async def wait(self, until: float) -> ChatResult:
+        """Wait for the end of the answer, at most until then, in the event loop's time.
 
         Whatever ends the waiting early, but the time, ends the turn.
         """
@@ -55,7 +55,7 @@ class Answer:
         if self._call.gone is not None:
             leaving = loop.create_task(self._leave_after(self._call.gone))
         try:
-            await self._wait(loop.time() + seconds)
+            await self._wait(until)
         except BaseException:
             self._background.cancel()
             raise

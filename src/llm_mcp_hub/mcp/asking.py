@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import inf
 
 from mcp_types import CallToolResult
@@ -33,6 +35,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
 async def chat(call: Call, arguments: ChatArguments) -> CallToolResult:
     """Ask one model."""
     require(call.principal, Scope.CHAT)
+    until = _patience(call, arguments.wait_seconds)
     session_id = None if arguments.session_id == NO_SESSION else arguments.session_id
     model = await call.hub.choice.choose(
         call.principal, arguments.model, arguments.provider, session_id
@@ -47,19 +50,20 @@ async def chat(call: Call, arguments: ChatArguments) -> CallToolResult:
         priority=call.principal.priority,
         resumable=True,
     )
-    turn = await call.hub.chat.open_turn(call.principal, command)
+    async with _signs_of_life(call):
+        turn = await call.hub.chat.open_turn(call.principal, command)
     answer = Answer(call, turn, tells=call.wants_progress)
-    return _answered(answer, await answer.wait(_patience(call, arguments.wait_seconds)))
+    return _answered(answer, await answer.wait(until))
 
 
 async def get_turn(call: Call, arguments: GetTurnArguments) -> CallToolResult:
     """Fetch the answer of a turn that was left running, or whose call broke off."""
     require(call.principal, Scope.CHAT)
+    until = _patience(call, arguments.wait_seconds)
     turn = await follow(call.hub.journals, call.principal.name, arguments.turn_id, 0)
     answer = Answer(call, turn, tells=call.wants_progress)
-    seconds = _patience(call, arguments.wait_seconds)
     try:
-        found = await answer.wait(seconds)
+        found = await answer.wait(until)
     finally:
         answer.cancel()  # ends the following, not the turn
     return _answered(answer, found)
@@ -72,27 +76,24 @@ async def ask_all(call: Call, arguments: AskAllArguments) -> CallToolResult:
     if not models:
         await call.hub.choice.choose(call.principal)  # says why there is none
     asked = list(dict.fromkeys(models))
-    seconds = _patience(call, arguments.wait_seconds)
+    until = _patience(call, arguments.wait_seconds)
     done = 0
 
     async def ask(model: str) -> ChatResult:
         nonlocal done
-        found = await _one(call, arguments, model, seconds)
+        found = await _one(call, arguments, model, until)
         done += 1
         if call.wants_progress:
             await call.progress(f"{model}: {found.status} ({done} of {len(asked)})")
         return found
 
-    async with asyncio.TaskGroup() as group:
-        alive = group.create_task(_signs_of_life(call))
+    async with _signs_of_life(call), asyncio.TaskGroup() as group:
         questions = [group.create_task(ask(model)) for model in asked]
-        await asyncio.wait(questions)
-        alive.cancel()
     answers = [question.result() for question in questions]
     return result(AskAllResult(answers), "\n\n".join(_section(one) for one in answers))
 
 
-async def _one(call: Call, arguments: AskAllArguments, model: str, seconds: float) -> ChatResult:
+async def _one(call: Call, arguments: AskAllArguments, model: str, until: float) -> ChatResult:
     command = ChatCommand(
         model=model,
         messages=(_message(arguments.message, []),),
@@ -105,13 +106,26 @@ async def _one(call: Call, arguments: AskAllArguments, model: str, seconds: floa
         turn = await call.hub.chat.open_turn(call.principal, command)
     except HubError as error:
         return ChatResult("failed", "", model, None, None, error=failure(error))
-    return await Answer(call, turn, tells=False).wait(seconds)
+    return await Answer(call, turn, tells=False).wait(until)
 
 
-async def _signs_of_life(call: Call) -> None:
-    while call.wants_progress:
-        await asyncio.sleep(call.hub.config.mcp.keep_alive_seconds)
-        await call.progress()
+@asynccontextmanager
+async def _signs_of_life(call: Call) -> AsyncIterator[None]:
+    """Tell a client that wants to know, now and then, that its call is alive."""
+    if not call.wants_progress:
+        yield
+        return
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(call.hub.config.mcp.keep_alive_seconds)
+            await call.progress()
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def _message(text: str, images: list[Image]) -> Message:
@@ -127,7 +141,7 @@ def _message(text: str, images: list[Image]) -> Message:
 
 
 def _patience(call: Call, wanted: float | None) -> float:
-    """How long a call waits for its answer, in seconds.
+    """Until when a call that begins now waits for its answer, in the event loop's time.
 
     A client that asked for progress hears that the answer is being made; the others give up after
     a time they do not tell.
@@ -136,7 +150,7 @@ def _patience(call: Call, wanted: float | None) -> float:
         return inf  # there would be nothing to fetch
     if wanted is None:
         wanted = 0.0 if call.wants_progress else call.hub.config.mcp.wait_seconds
-    return wanted or inf
+    return asyncio.get_running_loop().time() + wanted if wanted else inf
 
 
 def _answered(answer: Answer, found: ChatResult) -> CallToolResult:

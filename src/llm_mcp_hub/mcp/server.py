@@ -10,6 +10,7 @@ nobody else. It keeps nothing of its clients: one server serves any number of co
 
 from typing import Any
 
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel import Server
 from mcp_types import (
     CallToolRequestParams,
@@ -44,6 +45,13 @@ INSTRUCTIONS = (
     "model, ask_all to compare several, list_models for the ids. A result's session_id goes on "
     "with that conversation. If a result's status is `running`, get_turn fetches the answer."
 )
+
+LASTING_LISTS: dict[CacheableMethod, CacheHint] = {
+    "tools/list": CacheHint(300_000, "public"),
+    "prompts/list": CacheHint(300_000, "public"),
+    "resources/templates/list": CacheHint(300_000, "public"),
+}
+"""The same for everybody, and other only in another version of the hub: fresh for five minutes."""
 
 
 def make_server(
@@ -100,6 +108,7 @@ def make_server(
 
     return Server(
         NAME,
+        cache_hints=LASTING_LISTS,
         version=__version__,
         title=TITLE,
         description=DESCRIPTION,

@@ -172,6 +172,25 @@ async def test_a_failure_is_fetched_as_well(connect, scripted):
         assert first.structured_content["error"]["code"] == "worker_died"
 
 
+async def test_a_client_hears_signs_of_life_while_its_call_waits_for_a_worker(connect_to, door):
+    settings = {
+        "mcp": {"keep_alive_seconds": 0.05},
+        "providers": {"echo": {"pool": {"max_workers": 1, "min_spare": 0}}},
+    }
+    with create_test_hub(settings, word_seconds=0.5) as hub:
+        long, short = {"message": "word " * 100}, {"message": "x"}
+        first, second = Progress(), Progress()
+        async with (
+            connect_to(hub, door, None) as client,
+            calling(client, "chat", long, progress_callback=first),
+        ):
+            await first.until(lambda told: told.text)
+            async with calling(client, "chat", short, progress_callback=second) as waiting:
+                await second.until(lambda told: len(told.messages) >= 3)
+                assert not waiting.done()
+                assert second.text == ""
+
+
 async def test_models_that_take_long_are_left_running_one_by_one(connect, scripted):
     models = ["scripted/one", "echo/echo"]
     async with connect() as client:

@@ -16,6 +16,7 @@ from llm_mcp_hub.testing.hub import create_test_hub
 
 pytestmark = pytest.mark.anyio
 
+SLOW = " ".join(["slow"] * 30)
 HTTP = [door for door in DOORS if door.transport == "http"]
 
 
@@ -92,7 +93,7 @@ async def test_two_replicas_serve_one_client_of_a_stateless_hub(tmp_path, connec
     settings = {"mcp": {"stateless": True}}
     door = Door("http", "legacy")
     with (
-        create_test_hub(settings, state=state) as one,
+        create_test_hub(settings, state=state, word_seconds=0.03) as one,
         create_test_hub(settings, state=state) as two,
     ):
         arguments = {"model": "echo/echo", "session_id": "shared"}
@@ -101,6 +102,14 @@ async def test_two_replicas_serve_one_client_of_a_stateless_hub(tmp_path, connec
         async with connect_to(two, door, one.admin_token) as client:
             await client.call_tool("chat", {**arguments, "message": "second"})
             session = await client.call_tool("get_session", {"session_id": "shared"})
+        async with connect_to(one, door, one.admin_token) as client:
+            slow = {"model": "echo/echo", "message": SLOW, "wait_seconds": 0.1}
+            begun = (await client.call_tool("chat", slow)).structured_content
+        async with connect_to(two, door, one.admin_token) as client:
+            turn = {"turn_id": begun["turn_id"]}
+            fetched = (await client.call_tool("get_turn", turn)).structured_content
+    assert begun["status"] == "running"
+    assert (fetched["status"], fetched["text"]) == ("done", SLOW)
     texts = [message["text"] for message in session.structured_content["messages"]]
     assert texts == ["first", "first", "second", "second"]
 
