@@ -39,6 +39,7 @@ def test_the_figures_are_those_of_the_code(read):
     assert f"up to {subscriptions.MAX_WATCHED} resources" in read(RESOURCES_PAGE).text
     transports = read("docs/mcp/transports.md").text
     assert f"at most {mount.MAX_SSE_CONNECTIONS}" in transports
+    assert f"at most {mount.MAX_SESSIONS}" in transports
 
 
 def test_the_example_with_mcp_s_own_library_runs(read, hub):

@@ -36,6 +36,8 @@ WRITE_SECONDS = 0.1
 """How long their results may take to the sockets."""
 LISTEN = "subscriptions/listen"
 """The one request that lasts until one of both sides ends it."""
+MAX_SESSIONS = 2000
+"""Of the handshake revisions at once. Some clients never end theirs, so that they pass by time."""
 MAX_SSE_CONNECTIONS = 1000
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -58,6 +60,7 @@ class McpMount:
         self._manager = StreamableHTTPSessionManager(
             server,
             stateless=stateless,
+            max_sessions=MAX_SESSIONS,
             max_request_body_size=hub.config.server.max_body_bytes,
         )
         self._sse_server = make_server(hub, principal_of, self._subscriptions)

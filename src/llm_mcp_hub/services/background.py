@@ -31,12 +31,15 @@ class BackgroundTurn:
         self.error: HubError | None = None
         self.ended = False
         self._reading: asyncio.Task[None] | None = None
+        self._begun = False
+        self._unwanted = False
         self._leaving: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
         """Nobody wants the answer: end the turn."""
-        if self._reading is not None:
-            self._reading.cancel()
+        self._unwanted = True
+        if self._reading is not None and self._begun:
+            self._reading.cancel()  # one that has not begun could not close the turn
 
     def leave(self) -> None:
         """The connection is gone: end the turn unless its caller comes back in time."""
@@ -50,7 +53,10 @@ class BackgroundTurn:
     async def _read(
         self, came: Callable[[Sequence[Chunk]], None], ended: Callable[[], None]
     ) -> None:
+        self._begun = True
         try:
+            if self._unwanted:
+                raise asyncio.CancelledError
             async for chunks in self.turn:
                 came(chunks)
         except HubError as error:
@@ -75,7 +81,7 @@ class BackgroundTurns:
     """Owns the readers of one hub."""
 
     def __init__(self) -> None:
-        self._readers: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], BackgroundTurn] = {}
 
     def start(
         self,
@@ -93,13 +99,13 @@ class BackgroundTurns:
         background = BackgroundTurn(turn)
         reader = asyncio.get_running_loop().create_task(background._read(came, ended))  # noqa: SLF001  # its only maker
         background._reading = reader  # noqa: SLF001
-        self._readers.add(reader)
-        reader.add_done_callback(self._readers.discard)
+        self._running[reader] = background
+        reader.add_done_callback(self._running.pop)
         return background
 
     async def aclose(self) -> None:
         """End every turn that is still read; bounded."""
-        for reader in self._readers:
-            reader.cancel()
-        if self._readers:
-            await asyncio.wait(self._readers, timeout=CLOSE_SECONDS)
+        for background in self._running.values():
+            background.cancel()
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=CLOSE_SECONDS)
