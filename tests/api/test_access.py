@@ -26,6 +26,10 @@ ROUTES = [
     ("GET", "/v1/turns/turn-0123456789abcdef01234567", {"chat", "admin"}),
     ("GET", "/v1/turns/turn-0123456789abcdef01234567/events", {"chat", "admin"}),
     ("GET", "/health/tokens", {"chat", "sessions", "admin"}),
+    # What a caller may do there depends on the tool: tests/api/mcp.
+    ("POST", "/mcp", {"chat", "sessions", "admin"}),
+    ("POST", "/messages", {"chat", "sessions", "admin"}),
+    ("POST", "/sse", {"chat", "sessions", "admin"}),  # it wants a GET, which would not end
 ]
 
 
