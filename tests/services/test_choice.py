@@ -6,7 +6,7 @@ from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import ProviderState, ProviderStatus
 from llm_mcp_hub.errors import ConfigError, InvalidRequest, ProviderUnavailable, UnknownProvider
-from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.providers.registry import Entry, Registry
 from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.state.memory import MemoryStore
 
@@ -47,6 +47,15 @@ async def test_the_first_model_of_the_first_available_provider_is_meant():
     assert await choice.one_of_each() == ["up/c", "too/e"]
 
 
+async def test_a_provider_that_is_drained_is_not_meant():
+    choice, registry = choice_of(
+        Some("first", ProviderState.AVAILABLE, "a"), Some("second", ProviderState.AVAILABLE, "b")
+    )
+    registry.entry("first").draining = True
+    assert await choice.choose(ANN) == "second/b"
+    assert await choice.one_of_each() == ["second/b"]
+
+
 async def test_a_provider_that_still_starts_is_better_than_none():
     choice, _ = choice_of(
         Some("down", ProviderState.UNAVAILABLE, "a"), Some("soon", ProviderState.STARTING, "b")
@@ -56,9 +65,11 @@ async def test_a_provider_that_still_starts_is_better_than_none():
 
 async def test_without_any_the_reasons_are_told():
     choice, registry = choice_of(Some("down", ProviderState.UNAVAILABLE, "a", reason="Log in."))
-    registry.failures["broken"] = ConfigError("Not made.")
-    with pytest.raises(ProviderUnavailable, match=r"broken: Not made.*down: Log in"):
+    registry.put(Entry("broken", failure=ConfigError("Not made.")))
+    with pytest.raises(ProviderUnavailable, match=r"down: Log in.*broken: Not made"):
         await choice.choose(ANN)
+    with pytest.raises(ProviderUnavailable, match="Not made"):
+        await choice.choose(ANN, provider="broken")
     nothing, _ = choice_of()
     with pytest.raises(ProviderUnavailable, match="setup"):
         await nothing.choose(ANN)

@@ -34,7 +34,7 @@ async def complete(call: Call, params: CompleteRequestParams) -> CompleteResult:
     if isinstance(params.ref, PromptReference):
         return _result(await _for_prompt(call, params.ref.name, params.argument.name, typed))
     if params.ref.uri == PROVIDER_TEMPLATE:
-        names = [one.name for one in call.hub.registry]
+        names = [entry.name for entry in call.hub.registry.entries()]
         return _result(_starting(typed, names))
     if params.ref.uri == SESSION_TEMPLATE:
         return _result(_starting(typed, await _session_ids(call)))

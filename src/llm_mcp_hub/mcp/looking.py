@@ -23,7 +23,7 @@ async def list_providers(call: Call, _arguments: ListProvidersArguments) -> Call
 async def list_models(call: Call, arguments: ListModelsArguments) -> CallToolResult:
     """The models and aliases."""
     if arguments.provider is not None:
-        call.hub.registry.get(arguments.provider)
+        call.hub.registry.entry(arguments.provider)
     models = [
         ModelObject(offer.id, offer.provider, offer.card.name, offer.card.title)
         for offer in await call.hub.catalog.offers()

@@ -136,7 +136,7 @@ def _refusal(call: Call, error: HubError) -> MCPError:
 
 
 def _provider_names(call: Call) -> list[str]:
-    return [one.name for one in call.hub.registry] + list(call.hub.registry.failures)
+    return [entry.name for entry in call.hub.registry.entries()]
 
 
 def _provider_list() -> Resource:

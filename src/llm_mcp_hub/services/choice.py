@@ -6,8 +6,7 @@ from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.model import split_model_id
 from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import InvalidRequest, ProviderUnavailable
-from llm_mcp_hub.providers.base import Provider
-from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.providers.registry import Entry, Registry
 from llm_mcp_hub.state.base import SessionStore
 
 
@@ -34,7 +33,7 @@ class ModelChoice:
             StateUnavailable: The session can't be looked up.
         """
         if provider is not None:
-            return await self._of(self._registry.get(provider), model)
+            return await self._of(self._registry.entry(provider), model)
         if model is not None:
             return model
         if session_id is not None:
@@ -49,36 +48,37 @@ class ModelChoice:
     async def one_of_each(self) -> list[str]:
         """The first model of every provider that is available, else of those that soon may be."""
         found: dict[ProviderState, list[str]] = {state: [] for state in ProviderState}
-        for provider in self._registry:
-            models = await provider.models()
-            state = provider.status().state
-            found[state] += [f"{provider.name}/{card.name}" for card in models[:1]]
+        for entry in self._registry.entries():
+            if entry.provider is not None:
+                models = await entry.provider.models()
+                state = entry.status().state
+                found[state] += [f"{entry.name}/{card.name}" for card in models[:1]]
         return found[ProviderState.AVAILABLE] or found[ProviderState.STARTING]
 
-    async def _of(self, provider: Provider, model: str | None) -> str:
+    async def _of(self, entry: Entry, model: str | None) -> str:
         if model is not None:
             parts = split_model_id(model)
             if parts is None:
-                return f"{provider.name}/{model}"
-            if parts[0] != provider.name:
+                return f"{entry.name}/{model}"
+            if parts[0] != entry.name:
                 raise InvalidRequest(
-                    f"The model {model!r} is not one of the provider {provider.name!r}: name one "
+                    f"The model {model!r} is not one of the provider {entry.name!r}: name one "
                     "of the two.",
                     param="provider",
                 )
             return model
-        models = await provider.models()
+        models = await entry.provider.models() if entry.provider is not None else []
         if not models:
-            reason = provider.status().reason
             raise ProviderUnavailable(
-                f"The provider {provider.name!r} offers no model now. {reason}".rstrip()
+                f"The provider {entry.name!r} offers no model now. {entry.status().reason}".rstrip()
             )
-        return f"{provider.name}/{models[0].name}"
+        return f"{entry.name}/{models[0].name}"
 
     def _none(self) -> ProviderUnavailable:
-        reasons = [f"{name}: {error.message}" for name, error in self._registry.failures.items()]
-        reasons += [
-            f"{one.name}: {reason}" for one in self._registry if (reason := one.status().reason)
+        reasons = [
+            f"{entry.name}: {reason}"
+            for entry in self._registry.entries()
+            if (reason := entry.status().reason)
         ]
         return ProviderUnavailable(
             "No provider is available. "
