@@ -15,6 +15,7 @@ from llm_mcp_hub.config import (
     default_config_file,
     read_config,
 )
+from llm_mcp_hub.config_sources import sources
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
@@ -82,6 +83,8 @@ def test_lists_and_tables_in_the_environment_are_json():
         ("[sessions]\nttl_seconds = 0", "sessions.ttl_seconds", "greater"),
         ("[sessions]\nttl_seconds = nan", "sessions.ttl_seconds", "number"),
         ("[sessions]\nttl_seconds = inf", "sessions.ttl_seconds", "number"),
+        ("[alerts]\ndays = [0]", "alerts.days", "1 to 365"),
+        ("[alerts]\nprovider_seconds = -1", "alerts.provider_seconds", "zero or"),
         ("[access]\nenabled = false\n[server]\nhost = '0.0.0.0'", "access.enabled", "loopback"),
     ],
 )
@@ -223,3 +226,53 @@ def test_settings_of_the_right_shape_are_converted():
     server = convert_settings({"port": "9"}, type(HubConfig().server), "server")
 
     assert server.port == 9
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://hooks.example/T000/secret",
+        "https://10.0.0.7:8443/hook",
+        "http://127.0.0.1:9000/hook",
+        "http://localhost/hook",
+        "http://[::1]/hook",
+    ],
+)
+def test_a_webhook_is_anywhere_over_https_and_here_over_http(url):
+    read_config(None, {}, {"alerts": {"webhook_url": url}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/secret-part",
+        "http://169.254.169.254/secret-part",
+        "http://127.0.0.1.evil.example/secret-part",
+        "http://localhost@evil.example/secret-part",
+        "https://user:secret-part@hooks.example/",
+        "https:///secret-part",
+        "https://hooks.example:99999/secret-part",
+        "ftp://hooks.example/secret-part",
+        "hooks.example/secret-part",
+        "https://hooks.example/secret-part here",
+    ],
+)
+def test_any_other_webhook_is_refused_without_repeating_it(url):
+    with pytest.raises(ConfigError) as failure:
+        read_config(None, {}, {"alerts": {"webhook_url": url}})
+    assert failure.value.param == "alerts.webhook_url"
+    assert "secret-part" not in failure.value.message
+
+
+def test_where_each_setting_comes_from_is_known(tmp_path):
+    file = toml(tmp_path, "[server]\nport = 1\nhost = '::1'\n[aliases]\nfast = 'echo/echo'")
+    environment = {"LLM_MCP_HUB_SERVER__PORT": "2", "LLM_MCP_HUB_LOG__LEVEL": "error"}
+    found = sources(file, environment, {"log": {"level": "info", "format": None}})
+    assert found.file == str(file)
+    assert found.origins == {
+        "server.port": "environment",
+        "server.host": "file",
+        "aliases.fast": "file",
+        "log.level": "command line",
+    }

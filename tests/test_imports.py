@@ -16,7 +16,7 @@ REASON = re.compile(r"over 300 lines because", re.IGNORECASE)
 
 ORDER = (
     {"domain", "errors", "within"},
-    {"workers", "hookspecs"},
+    {"workers", "hookspecs", "config_sources"},
     {"config"},
     {"log"},
     {"providers", "state"},

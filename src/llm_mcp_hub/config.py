@@ -7,24 +7,16 @@ hub never starts on a configuration it has only partly understood. No setting ta
 import math
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from llm_mcp_hub.config_sources import CONFIG_VARIABLE, layers, merge
 from llm_mcp_hub.errors import ConfigError
-
-ENVIRONMENT_PREFIX = "LLM_MCP_HUB_"
-"""`LLM_MCP_HUB_SERVER__PORT=9000` sets `server.port`: `__` goes one level down."""
-
-CONFIG_VARIABLE = "LLM_MCP_HUB_CONFIG"
-"""Names the configuration file; not a setting itself."""
-
-FILE_ONLY = frozenset({"environment", "executable"})
-"""Provider settings that decide what runs: never taken from the environment."""
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
 
@@ -80,6 +72,21 @@ class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     journal_seconds: float = 600.0
 
 
+class AlertsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[alerts]`.
+
+    Attributes:
+        webhook_url: Where alerts are sent to as JSON; empty for nowhere.
+        days: So many days before its end a login is told of, and when it has ended.
+        provider_seconds: So long a provider must be unavailable before that is told, and as long
+            available again.
+    """
+
+    webhook_url: str = ""
+    days: tuple[int, ...] = (7, 3, 1)
+    provider_seconds: float = 60.0
+
+
 class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[mcp]`.
 
@@ -123,6 +130,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     sessions: SessionsConfig = SessionsConfig()
     turns: TurnsConfig = TurnsConfig()
+    alerts: AlertsConfig = AlertsConfig()
     mcp: McpConfig = McpConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
@@ -166,12 +174,41 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ConfigError(f"{path}: must be a number greater than zero", param=path)
         for path, value in (
             ("turns.resume_seconds", self.turns.resume_seconds),
+            ("alerts.provider_seconds", self.alerts.provider_seconds),
             ("mcp.wait_seconds", self.mcp.wait_seconds),
         ):
             if not 0 <= value < math.inf:
                 raise ConfigError(f"{path}: must be zero or a number of seconds", param=path)
+        if any(not 1 <= each <= 365 for each in self.alerts.days):
+            raise ConfigError("alerts.days: each is 1 to 365", param="alerts.days")
+        check_webhook(self.alerts.webhook_url)
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
+
+
+def check_webhook(url: str) -> None:
+    """Refuse an address that alerts can't be sent to safely.
+
+    Raises:
+        ConfigError: It is so. The message does not repeat it, for it may hold a secret.
+    """
+    where = "alerts.webhook_url"
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigError(f"{where}: is not a URL", param=where) from None
+    if not parts.hostname or port == 0 or any(character.isspace() for character in url):
+        raise ConfigError(f"{where}: is not a URL with a host", param=where)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ConfigError(
+            f"{where}: must begin with https://; http:// is for 127.0.0.1, ::1 and localhost only",
+            param=where,
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"{where}: has no place for a user and password", param=where)
 
 
 def read_config(
@@ -187,9 +224,9 @@ def read_config(
     Raises:
         ConfigError: The file can't be read, or something in it is wrong.
     """
-    settings = _read_toml(file) if file is not None else {}
-    _merge(settings, _from_environment(environment))
-    _merge(settings, overrides or {})
+    settings: dict[str, Any] = {}
+    for layer in layers(file, environment, overrides).values():
+        merge(settings, layer)
     config: HubConfig = convert_settings(settings, HubConfig, "")
     config.check()
     return config
@@ -230,70 +267,3 @@ def convert_settings(settings: Mapping[str, Any], kind: type[Any], where: str) -
         if "key" in field.lower():
             hint = "; the hub works with subscriptions and takes no API key anywhere"
         raise ConfigError(f"{path}: {problem}{hint}", param=path) from None
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}") from None
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for name, text in sorted(environment.items()):
-        if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE:
-            continue
-        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        value = _value(name, text)
-        if path[0] == "providers" and FILE_ONLY & {*path[2:], *_keys(value)}:
-            where = ".".join(path)
-            raise ConfigError(
-                f"{where}: {' and '.join(sorted(FILE_ONLY))} are taken from the configuration "
-                f"file only, not from {name}",
-                param=where,
-            )
-        level = settings
-        for part in path[:-1]:
-            level = level.setdefault(part, {})
-            if not isinstance(level, dict):
-                raise ConfigError(f"{name}: {part} has a value and parts of its own")
-        _merge(level, {path[-1]: value})
-    return settings
-
-
-def _keys(value: Any) -> Iterator[str]:
-    """Every key in a value, however deep."""
-    if isinstance(value, dict):
-        yield from value
-        value = value.values()
-    elif not isinstance(value, list):
-        return
-    for inner in value:
-        yield from _keys(inner)
-
-
-def _value(name: str, text: str) -> Any:
-    """Lists and tables are written as JSON; everything else is text that fits its setting."""
-    if not text.startswith(("[", "{")):
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{name}: is not valid JSON: {error}") from None
-
-
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
-    for key, value in over.items():
-        if isinstance(value, Mapping):
-            inner = base.setdefault(key, {})
-            if isinstance(inner, dict):
-                _merge(inner, value)
-            else:
-                base[key] = dict(value)
-        elif value is not None:
-            base[key] = value

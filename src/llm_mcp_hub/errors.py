@@ -20,6 +20,7 @@
     ├── Conflict
     │   ├── SessionBusy         another turn runs on the session
     │   ├── SessionChanged      the session moved on, or was deleted, while the turn ran
+    │   ├── SessionEnded        the session was deleted, and so its turn was interrupted
     │   ├── NameTaken
     │   └── ProviderConfigured  a provider of the configuration file can't be removed
     ├── LimitReached
@@ -215,6 +216,12 @@ class SessionChanged(Conflict):
     """The session moved on, or was deleted, while the turn ran."""
 
     code = "session_changed"
+
+
+class SessionEnded(Conflict):
+    """The session was deleted while the turn ran, and the turn was interrupted for that."""
+
+    code = "session_ended"
 
 
 class NameTaken(Conflict):

@@ -7,6 +7,7 @@ before anything is started.
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,8 @@ from typing import Self
 import structlog
 
 from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.config_sources import Sources
+from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.plugins import Plugins, load_plugins
@@ -24,15 +27,20 @@ from llm_mcp_hub.services.background import BackgroundTurns
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
 from llm_mcp_hub.services.choice import ModelChoice
+from llm_mcp_hub.services.courier import Courier
+from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
+from llm_mcp_hub.services.monitor import Monitor
+from llm_mcp_hub.services.overview import Overview, overview
 from llm_mcp_hub.services.pressure import Pressure, pressure
 from llm_mcp_hub.services.provider_lifecycle import ProviderLifecycle
 from llm_mcp_hub.services.running import RunningTurns
-from llm_mcp_hub.services.session_events import SessionEvents
-from llm_mcp_hub.services.sessions import SessionService
+from llm_mcp_hub.services.sessions import SessionService, session_ended
 from llm_mcp_hub.services.status import StatusService
-from llm_mcp_hub.services.turn import TurnContext
+from llm_mcp_hub.services.turn import Turn, TurnContext
+from llm_mcp_hub.services.verify import VerifyService
+from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.state.factory import create_store
 
 STOP_SECONDS = 5.0
@@ -48,6 +56,7 @@ class Hub:
         config: The configuration.
         plugins: The plugins; by default those installed.
         environment: By default that of the process. Child processes see an allow-list of it.
+        sources: Where the configuration comes from, for whoever looks at it.
         only: The one provider that is needed, if there is such; the others are not started.
 
     Raises:
@@ -59,10 +68,13 @@ class Hub:
         config: HubConfig,
         plugins: Plugins | None = None,
         environment: Mapping[str, str] | None = None,
+        sources: Sources | None = None,
         only: str | None = None,
     ) -> None:
         config.check()
         self.config = config
+        self.sources = sources if sources is not None else Sources()
+        self.started_at = time.time()
         self.plugins = plugins if plugins is not None else load_plugins()
         self.store = create_store(config.state_url, self.plugins.store_factories())
         settings = dict(config.providers)
@@ -78,11 +90,12 @@ class Hub:
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
         self.choice = ModelChoice(self.registry, self.store)
-        self.session_events = SessionEvents()
-        self.sessions = SessionService(self.store, self.session_events)
-        self.status = StatusService(self.registry, self.store)
-        self._leases = LeaseKeeper(self.store)
+        self.events = Events()
         self._running = RunningTurns()
+        self.sessions = SessionService(self.store, self._running, self.events)
+        self.status = StatusService(self.registry, self.store)
+        self._leases = LeaseKeeper(self.store, self._session_lost)
+        self._ending: set[asyncio.Task[bool]] = set()
         self.providers = ProviderLifecycle(
             self.registry,
             self.store,
@@ -103,9 +116,19 @@ class Hub:
             session_ttl=config.sessions.ttl_seconds,
             finished=self._turn_finished,
         )
-        self.chat = ChatService(self.catalog, context)
+        self.chat = ChatService(self.catalog, context, self.events)
         self.background = BackgroundTurns()
         self._when_stopped: list[Callable[[], None]] = []
+        self.verify = VerifyService(self.registry, self.chat)
+        self.monitor = Monitor(
+            self.status,
+            self.registry,
+            lambda: self.plugins.infos,
+            self.events,
+            config.alerts.days,
+            config.alerts.provider_seconds,
+            Courier(config.alerts.webhook_url, self.store) if config.alerts.webhook_url else None,
+        )
 
     async def open(self) -> None:
         """Connect the state store and let the providers get ready."""
@@ -116,15 +139,38 @@ class Hub:
             log.warning("state.unavailable", reason=error.message)
         self._leases.start()
         await self.providers.open()
+        self.started_at = time.time()
+        self.monitor.start()
 
     def drain(self) -> None:
         """Refuse new turns from now on, and say that this hub is not ready."""
-        self.status.draining = True
+        if not self.status.draining:
+            self.status.draining = True
+            self.events.publish(EventName.HUB_DRAINING)
         self.chat.drain()
+
+    async def overview(self) -> Overview:
+        """The hub at a glance."""
+        alerts = await self.monitor.alerts()
+        return overview(
+            await self.status.health(),
+            self.registry,
+            self._running,
+            alerts,
+            self.status.tokens(),
+            self.started_at,
+        )
 
     def pressure(self) -> Pressure:
         """How close the hub is to refusing requests."""
         return pressure(self.registry.entries(), self._running, draining=self.status.draining)
+
+    def turns(self) -> list[Turn]:
+        """The turns that run at this hub, the longest running one first."""
+        return sorted(
+            (turn for turn in self._running if isinstance(turn, Turn)),
+            key=lambda turn: turn.created_at,
+        )
 
     async def wait_until_idle(self, seconds: float) -> None:
         """Wait for the end of the last running turn, at most for so long."""
@@ -139,17 +185,13 @@ class Hub:
         if self._running:
             log.warning("hub.turns_stopped", turns=len(self._running))
         await self._running.stop(STOP_SECONDS)
+        self.events.end()
         for tell in self._when_stopped:
             tell()
 
     def when_stopped(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once no turn runs any more: what is open without a turn may end."""
         self._when_stopped.append(tell)
-
-    def _turn_finished(self, turn: TurnRecord) -> None:
-        self.plugins.turn_finished(turn)
-        if turn.session_id is not None and turn.outcome is Outcome.DONE:
-            self.session_events.changed(turn.principal, turn.session_id)
 
     async def aclose(self) -> None:
         """End everything; bounded, and done when it returns, even if it is cancelled."""
@@ -161,10 +203,39 @@ class Hub:
             await asyncio.wait([closing])
             raise
 
+    def _turn_finished(self, turn: TurnRecord) -> None:
+        self.plugins.turn_finished(turn)
+        if not self.events.listening:
+            return
+        told = {
+            "owner": turn.principal,
+            "turn_id": turn.turn_id,
+            "session_id": turn.session_id,
+            "model": f"{turn.provider}/{turn.model}",
+        }
+        if turn.session_id is not None and turn.outcome is Outcome.DONE:
+            self.events.publish(EventName.SESSION_CHANGED, **told)
+        self.events.publish(
+            EventName.TURN_FINISHED,
+            **told,
+            provider=turn.provider,
+            outcome=turn.outcome.value,
+            code=turn.error_code,
+            seconds=turn.seconds,
+        )
+
+    def _session_lost(self, turn_id: str, key: SessionKey) -> None:
+        """Another hub has deleted the session of a turn."""
+        ending = self._running.end(key, session_ended(key[1]), STOP_SECONDS, turn_id)
+        task = asyncio.get_running_loop().create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     async def _close(self) -> None:
         try:
             await self.stop_turns()
             await self.background.aclose()
+            await self.monitor.aclose()
             await self.providers.aclose()
             await self.registry.aclose()
             await self._leases.aclose()

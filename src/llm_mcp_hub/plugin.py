@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
+from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
 from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.openai.chat import PATH
@@ -55,6 +56,8 @@ class HubPlugin(InitPlugin, CLIPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         base = self._path.rstrip("/")
-        document_streams(app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}")
+        document_streams(
+            app, f"{base}{PATH}", f"{base}{DOCUMENTED_EVENTS_PATH}", f"{base}{FEED_PATH}"
+        )
         async with self.hub, self._mcp.serving():
             yield

@@ -2,7 +2,7 @@
 
 import json
 
-from llm_mcp_hub.commands.config import hidden
+from llm_mcp_hub.services.configuration import hidden
 
 
 def test_the_effective_settings_are_shown_with_where_they_come_from(run, tmp_path, data_dir):

@@ -177,6 +177,21 @@ def test_a_hub_that_drains_says_so_and_refuses_new_turns(serve):
     assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
+def test_those_who_watch_the_hub_see_it_drain_and_are_let_go_in_order(serve):
+    hub = serve(word_seconds=0.05)
+    with hub.client.stream("GET", "/v1/events") as feed:
+        lines = feed.iter_lines()
+        next(lines)
+        with streams(hub, " ".join(map(str, range(20))), 1) as begun:
+            hub.process.signal()
+            assert text_of(begun[0].rest())
+        names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    draining, finished = names.index("hub.draining"), names.index("turn.finished")
+    assert draining < finished
+    assert hub.process.end() == 0
+    assert "Traceback" not in hub.process.errors
+
+
 def test_answers_that_take_too_long_end_with_an_error_their_callers_see(serve, tmp_path):
     hub = serve(drain_seconds=1)
     with streams(hub, LONG) as begun:

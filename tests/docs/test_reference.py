@@ -10,7 +10,8 @@ import pytest
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
 from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest, ChatMessage
-from llm_mcp_hub.config import ENVIRONMENT_PREFIX, HubConfig, read_config
+from llm_mcp_hub.config import HubConfig, read_config
+from llm_mcp_hub.config_sources import ENVIRONMENT_PREFIX
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.chat import Effort
 from llm_mcp_hub.domain.status import PoolFigures
@@ -71,7 +72,12 @@ def settings_of(kind: type[Any], where: str = "") -> Iterator[tuple[str, str, An
                     value = getattr(value, name)
                 yield inner, word, value
         else:
-            yield path, words[type(field.type)], default
+            word = words[type(field.type)]
+            if getattr(getattr(field.type, "item_type", None), "__class__", None) is (
+                msgspec.inspect.IntType
+            ):
+                word = "list of integers"
+            yield path, word, default
 
 
 def documented(table: dict[str, list[str]]) -> dict[str, tuple[str, Any]]:

@@ -10,7 +10,7 @@ from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import TextChunk
 from llm_mcp_hub.domain.journal import JournalEntry, JournalHead
-from llm_mcp_hub.errors import Draining
+from llm_mcp_hub.errors import Draining, HubError, SessionEnded
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.follow import FollowedTurn
@@ -27,17 +27,24 @@ WAIT_SECONDS = 20.0
 class Stubborn:
     """A turn that does not care."""
 
-    async def stop(self) -> None:
+    on = ("ann", "stubborn")
+    turn_id = "t"
+
+    async def stop(self, error: HubError | None = None) -> None:
         await asyncio.Event().wait()
 
 
 class Quick:
     """A turn that ends when it is told to."""
 
-    def __init__(self, running: RunningTurns) -> None:
+    def __init__(self, running: RunningTurns, session: str = "s", turn_id: str = "t") -> None:
         self._running = running
+        self.on = ("ann", session)
+        self.turn_id = turn_id
+        self.error: HubError | None = None
 
-    async def stop(self) -> None:
+    async def stop(self, error: HubError | None = None) -> None:
+        self.error = error
         self._running.remove(self)
 
 
@@ -174,3 +181,54 @@ async def test_a_hub_that_closes_tells_whoever_waits_for_an_answer(tmp_path):
             with pytest.raises(Draining) as caught:
                 await task
             assert caught.value.retryable is retryable
+
+
+async def test_what_runs_on_a_session_is_ended_with_the_error_and_nothing_else_is():
+    running = RunningTurns()
+    on_it, beside_it = Quick(running), Quick(running, "other")
+    for turn in (on_it, beside_it):
+        running.add(turn)
+    error = SessionEnded("It was deleted.")
+
+    assert await running.end(("ann", "s"), error, SECONDS)
+    assert (on_it.error, beside_it.error) == (error, None)
+    assert list(running) == [beside_it]
+    assert not await running.end(("ann", "s"), error, SECONDS)
+    assert not await running.end(("bob", "other"), error, SECONDS)
+
+
+async def test_only_the_turn_that_is_meant_is_ended():
+    running = RunningTurns()
+    meant, later = Quick(running, turn_id="t1"), Quick(running, turn_id="t2")
+    for turn in (meant, later):
+        running.add(turn)
+
+    assert await running.end(("ann", "s"), SessionEnded("Gone."), SECONDS, "t1")
+    assert list(running) == [later]
+
+
+async def test_ending_a_turn_that_does_not_care_is_bounded():
+    running = RunningTurns()
+    running.add(Stubborn())
+    began = time.monotonic()
+
+    assert await running.end(("ann", "stubborn"), SessionEnded("Gone."), 0.1)
+    assert time.monotonic() - began < SECONDS
+
+
+async def test_a_turn_that_waits_for_a_worker_is_ended_with_its_session():
+    running = RunningTurns()
+    begun = asyncio.Event()
+
+    async def opens() -> None:
+        with Opening(running) as opening:
+            opening.on = ("ann", "s")
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(opens())
+    await begun.wait()
+    assert await running.end(("ann", "s"), SessionEnded("Gone."), SECONDS)
+    with pytest.raises(SessionEnded):
+        await task
+    assert not len(running)

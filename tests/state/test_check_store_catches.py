@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from llm_mcp_hub.domain.access import AccessToken
-from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+from llm_mcp_hub.domain.session import (
+    Listing,
+    Session,
+    SessionAppend,
+    SessionPage,
+    SessionSort,
+    SessionSummary,
+)
 from llm_mcp_hub.state.base import Lease, Store
 from llm_mcp_hub.state.memory import MemoryStore
 from llm_mcp_hub.testing import check_store
@@ -80,11 +87,14 @@ class ForgetsToReleaseOnAppend(MemoryStore):
 
 
 class RenewsWhatHasPassed(MemoryStore):
-    async def renew(self, leases: Sequence[Any], lease: Lease, now: float) -> None:
+    async def renew(self, leases: Sequence[Any], lease: Lease, now: float) -> Any:
+        held = []
         for key in leases:
             entry = self._entries.get(key)
             if entry is not None and entry.lease_id == lease.id:
                 entry.take(lease, now)
+                held.append(key)
+        return tuple(held)
 
 
 class LetsSessionsExpireUnderATurn(MemoryStore):
@@ -205,9 +215,9 @@ class FindsWithoutALease(MemoryStore):
 
 class PagesByOffset(MemoryStore):
     async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
+        self, principal: str | None, limit: int, cursor: str | None, now: float, *order: Any
     ) -> SessionPage:
-        every = (await super().list_sessions(principal, 10**6, None, now)).sessions
+        every = (await super().list_sessions(principal, 10**6, None, now, *order)).sessions
         start = int(cursor or 0)
         following = str(start + limit) if start + limit < len(every) else None
         return SessionPage(every[start : start + limit], following)
@@ -221,15 +231,67 @@ class AlwaysPromisesAnotherPage(MemoryStore):
 
 class TakesAnyCursor(MemoryStore):
     async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
+        self, principal: str | None, limit: int, cursor: str | None, now: float, *order: Any
     ) -> SessionPage:
         known = cursor if cursor is not None and len(cursor) > 20 else None
-        return await super().list_sessions(principal, limit, known, now)
+        return await super().list_sessions(principal, limit, known, now, *order)
 
 
 class ListsWhatHasExpired(MemoryStore):
     async def list_sessions(self, *call: Any) -> SessionPage:
-        return await super().list_sessions(*call[:3], 0.0)
+        return await super().list_sessions(*call[:3], 0.0, *call[4:])
+
+
+class _Orders(MemoryStore):
+    def altered(self, listing: Listing) -> Listing:
+        raise NotImplementedError
+
+    async def list_sessions(self, *call: Any) -> SessionPage:
+        listing = call[4] if len(call) > 4 else Listing()
+        return await super().list_sessions(*call[:4], self.altered(listing))
+
+
+class ListsByLastUseOnly(_Orders):
+    def altered(self, listing: Listing) -> Listing:
+        return msgspec.structs.replace(listing, sort=SessionSort.LAST_USED)
+
+
+class ListsDescendingOnly(_Orders):
+    def altered(self, listing: Listing) -> Listing:
+        return msgspec.structs.replace(listing, ascending=False)
+
+
+class LooksForTheFirstWord(_Orders):
+    def altered(self, listing: Listing) -> Listing:
+        return msgspec.structs.replace(listing, words=listing.words[:1])
+
+
+class LooksAtAThousand(MemoryStore):
+    async def list_sessions(self, *call: Any) -> SessionPage:
+        page = await super().list_sessions(*call)
+        if len(self._entries) <= 1000:
+            return page
+        return SessionPage(page.sessions[:1], page.next_cursor)
+
+
+class KeepsTheFirstTitle(MemoryStore):
+    async def append(self, principal: str, session_id: str, *rest: Any) -> SessionSummary:
+        before = self._entries.get((principal, session_id), _entry()).session
+        summary = await super().append(principal, session_id, *rest)
+        if before is not None and before.summary.title:
+            summary = msgspec.structs.replace(summary, title=before.summary.title)
+        return summary
+
+
+class TellsOfLeasesThatHavePassed(MemoryStore):
+    async def holders(self, keys: Sequence[Any], now: float) -> tuple[str | None, ...]:
+        return await super().holders(keys, 0.0)
+
+
+class SaysThatAllAreHeld(MemoryStore):
+    async def renew(self, leases: Sequence[Any], lease: Lease, now: float) -> Any:
+        await super().renew(leases, lease, now)
+        return tuple(leases)
 
 
 class OverwritesTokens(MemoryStore):

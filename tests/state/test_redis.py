@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from llm_mcp_hub.domain.access import AccessToken
+from llm_mcp_hub.domain.session import Listing, SessionSort
 from llm_mcp_hub.errors import SessionBusy, SessionChanged, StateUnavailable
 from llm_mcp_hub.state.base import Lease, Store
 from llm_mcp_hub.state.redis_client import RedisClient
@@ -244,7 +245,7 @@ async def test_every_key_goes_away_by_itself(own_redis: RedisServer) -> None:
         await store.begin_by_digest("ann", said("hello", "hi")[-1].digest, lease("b"), START)
         await store.renew([("ann", "s2")], Lease("b", 10 * TTL), START)
     keys = own_redis.command("KEYS", "*")
-    assert len(keys) == 10
+    assert len(keys) == 13
     for key in keys:
         if key.decode() != principals_key("llm-mcp-hub"):
             assert own_redis.command("PTTL", key.decode()) > 0, key
@@ -259,7 +260,9 @@ async def test_nothing_is_left_of_sessions_that_have_expired(own_redis: RedisSer
         keys = principal_keys("llm-mcp-hub", "ann")
         assert own_redis.command("ZCARD", keys.index) == 2
         assert own_redis.command("ZCARD", keys.ends) == 2
-        assert len(own_redis.command("KEYS", "*")) == 2 * 2 + 1 + 2 + 1
+        for sort in SessionSort:
+            assert own_redis.command("ZCARD", keys.sorted_by(sort)) == 2
+        assert len(own_redis.command("KEYS", "*")) == 2 * 2 + 1 + 5 + 1
         await stored(store, "bob's", principal="bob", now=START + 100)
         late = START + 100 + TTL + PRINCIPAL_SLACK_SECONDS
         assert (await store.list_sessions(None, 9, None, late)).sessions == ()
@@ -272,6 +275,23 @@ async def test_a_deleted_session_leaves_no_key(own_redis: RedisServer) -> None:
         await store.begin("ann", "s1", lease("a"), START)
         await store.delete("ann", "s1", START)
     assert own_redis.command("KEYS", "*") == [principals_key("llm-mcp-hub").encode()]
+
+
+async def test_sessions_of_an_older_version_are_in_every_order(own_redis: RedisServer) -> None:
+    async with opened(own_redis.url) as store:
+        for number in range(3):
+            await stored(store, f"s{number}", *"abcdef"[: 2 * number], now=START + number)
+        keys = principal_keys("llm-mcp-hub", "ann")
+        for sort in list(SessionSort)[1:]:
+            own_redis.command("DEL", keys.sorted_by(sort))
+        for number in range(3):
+            own_redis.command("HDEL", keys.session(f"s{number}"), "title")
+        await stored(store, "new", now=START + 9)
+        for sort in SessionSort:
+            page = await store.list_sessions("ann", 9, None, START + 10, Listing(sort))
+            assert len(page.sessions) == 4, sort
+            assert own_redis.command("PTTL", keys.sorted_by(sort)) > 0
+        assert [one.title for one in page.sessions if one.id == "s0"] == [""]
 
 
 async def test_everybodys_sessions_are_listed_when_there_are_many_people(

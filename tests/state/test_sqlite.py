@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from llm_mcp_hub.domain.session import Listing, SessionSort
 from llm_mcp_hub.errors import ConfigError, SessionBusy, StateUnavailable
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.sqlite import SqliteStore, create_sqlite_store
 from llm_mcp_hub.state.sqlite_file import SCHEMA_VERSION, connect
+from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_sessions import SWEEP_ROWS
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import SqliteThread
@@ -331,3 +333,25 @@ async def test_a_relative_path_is_relative_and_may_hold_any_character(
         await store.open()
         await store.aclose()
         assert (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("principal", [None, "ann"])
+@pytest.mark.parametrize("sort", SessionSort)
+async def test_a_page_reads_no_session_that_is_not_on_it(
+    path: Path, principal: str | None, sort: SessionSort
+) -> None:
+    store = SqliteStore(str(path))
+    await stored(store)
+    await store.aclose()
+    asked: list[str] = []
+    connection = sqlite3.connect(path)
+    connection.set_trace_callback(asked.append)
+    found = page(connection, principal, 9, None, START, Listing(sort, words=("hello",)))
+    assert [one.id for one in found] == ["s1"]
+    connection.set_trace_callback(None)
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
+    connection.close()
+    looks = [step for step in steps if "sessions" in step]
+    assert len(looks) == 2
+    assert "COVERING INDEX sessions_listed" in looks[0]
+    assert "INTEGER PRIMARY KEY" in looks[1]

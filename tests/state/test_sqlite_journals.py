@@ -78,7 +78,7 @@ async def test_of_two_hubs_on_one_file_exactly_one_gets_a_key(path: Path) -> Non
         assert (await whole(other, "growing")).chunks == text_chunks("x", "y")
 
 
-async def test_a_file_of_the_first_version_keeps_all_it_has_and_gains_journals(path: Path) -> None:
+async def test_a_file_of_the_first_version_keeps_all_it_has_and_gains_the_rest(path: Path) -> None:
     with closing(sqlite3.connect(path)) as old:
         old.executescript(OLD_FILE.read_text())
     async with opened(path) as one, opened(path) as other:
@@ -86,6 +86,7 @@ async def test_a_file_of_the_first_version_keeps_all_it_has_and_gains_journals(p
         session = await one.get("ann", "s1", START)
         assert session is not None
         assert session.messages == said("hello", "hi")
+        assert session.summary.title == "hello"
         with pytest.raises(SessionBusy):
             await one.begin("ann", "s1", lease("b"), START)
         assert [token.name for token in await one.list_tokens()] == ["cli"]

@@ -47,6 +47,7 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.Conflict: (409, "conflict_error"),
     errors.SessionBusy: (409, "conflict_error"),
     errors.SessionChanged: (409, "conflict_error"),
+    errors.SessionEnded: (409, "conflict_error"),
     errors.NameTaken: (409, "conflict_error"),
     errors.ProviderConfigured: (409, "conflict_error"),
     errors.LimitReached: (429, "rate_limit_error"),

@@ -30,13 +30,14 @@ from llm_mcp_hub.api.openai.schemas import (
     ChatCompletionRequest,
 )
 from llm_mcp_hub.domain.chat import Priority
+from llm_mcp_hub.domain.event import EventName, HubEvent
 from llm_mcp_hub.domain.ids import IDEMPOTENCY_KEY_PATTERN, SESSION_ID_PATTERN, TURN_ID_PATTERN
 
 CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504)
 _REF = "#/components/schemas/{name}"
 
 
-def document_streams(app: Litestar, chat_path: str, events_path: str) -> None:
+def document_streams(app: Litestar, chat_path: str, events_path: str, feed_path: str) -> None:
     """Add the streaming routes to the application's OpenAPI document, if it has one.
 
     And what `api.gate.SECURITY` refers to.
@@ -51,6 +52,7 @@ def document_streams(app: Litestar, chat_path: str, events_path: str) -> None:
         schemas.setdefault(name, schema)
     document.paths[chat_path] = PathItem(post=_chat_operation())
     document.paths[events_path] = PathItem(get=_events_operation())
+    document.paths[feed_path] = PathItem(get=_feed_operation())
     schemes = document.components.security_schemes or {}
     document.components.security_schemes = schemes
     schemes["AccessToken"] = SecurityScheme(
@@ -60,7 +62,7 @@ def document_streams(app: Litestar, chat_path: str, events_path: str) -> None:
 
 def _schemas() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
-        [ChatCompletionRequest, ChatCompletion, ChatCompletionChunk, ErrorBody],
+        [ChatCompletionRequest, ChatCompletion, ChatCompletionChunk, ErrorBody, HubEvent],
         ref_template=_REF,
     )
     return components
@@ -119,6 +121,13 @@ def _events_operation() -> Operation:
                 description="`X-Turn-ID` of the answer",
                 schema=Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
             ),
+            Parameter(
+                name="owner",
+                param_in="query",
+                required=False,
+                description="To look on at another principal's turn; needs the scope `admin`",
+                schema=Schema(type=OpenAPIType.STRING),
+            ),
             _header(
                 "Last-Event-ID",
                 "The id of the last event that has come; without it, all are sent",
@@ -129,6 +138,30 @@ def _events_operation() -> Operation:
             "The events, also those that are still to come",
             {"text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk"))},
         ),
+    )
+
+
+def _feed_operation() -> Operation:
+    ok = OpenAPIResponse(
+        description="The events, until the client leaves or the hub stops",
+        content={"text/event-stream": OpenAPIMediaType(schema=_reference("HubEvent"))},
+    )
+    names = Schema(type=OpenAPIType.STRING, enum=[name.value for name in EventName])
+    return Operation(
+        tags=["hub"],
+        security=[*SECURITY],
+        operation_id="GetEvents",
+        summary="What happens in this hub, as it happens",
+        parameters=[
+            Parameter(
+                name="event",
+                param_in="query",
+                required=False,
+                description="Only events of these names; all without it",
+                schema=Schema(type=OpenAPIType.ARRAY, items=names),
+            )
+        ],
+        responses={"200": ok, **_failures((400, 401, 403, 404, 405, 500, 503))},
     )
 
 
@@ -154,12 +187,15 @@ def _responses(
     responses: dict[str, OpenAPIResponse | Reference] = {
         "200": OpenAPIResponse(description=description, headers=headers, content=content)
     }
-    for status in CHAT_ERRORS:
-        responses[str(status)] = OpenAPIResponse(
-            description="See `error.code`",
-            content={"application/json": OpenAPIMediaType(schema=_reference("ErrorBody"))},
-        )
-    return responses
+    return responses | _failures(CHAT_ERRORS)
+
+
+def _failures(statuses: tuple[int, ...]) -> dict[str, OpenAPIResponse | Reference]:
+    body = {"application/json": OpenAPIMediaType(schema=_reference("ErrorBody"))}
+    return {
+        str(status): OpenAPIResponse(description="See `error.code`", content=body)
+        for status in statuses
+    }
 
 
 def _reference(name: str) -> Reference:

@@ -5,6 +5,8 @@ from litestar.types import ControllerRouterHandler
 
 from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
+from llm_mcp_hub.api.hub.admin import admin_handlers
+from llm_mcp_hub.api.hub.feed import feed_handlers
 from llm_mcp_hub.api.hub.health import health_handlers
 from llm_mcp_hub.api.hub.pressure import pressure_handlers
 from llm_mcp_hub.api.hub.providers import provider_handlers
@@ -26,6 +28,8 @@ def hub_router(hub: Hub, path: str, mcp: McpRoutes) -> Router:
         *pressure_handlers(hub, gate),
         *session_handlers(hub, gate),
         *turn_handlers(hub, gate),
+        *admin_handlers(hub, gate),
+        *feed_handlers(hub, gate),
         *health_handlers(hub, gate),
         *mcp.handlers(gate),
     ]

@@ -3,18 +3,12 @@
 Guarantee: passwords in URLs, and whatever looks or is named like a secret, are not shown.
 """
 
-import re
-from collections.abc import Iterator
-from typing import Any
-
 import click
 import msgspec
 
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import write_json
-from llm_mcp_hub.log import REDACTED, redact
-
-_IN_QUERY = re.compile(r"(?<=[?&])((?:password|secret|token)[^=&#]*=)[^&#]+", re.IGNORECASE)
+from llm_mcp_hub.services.configuration import flat, hidden
 
 
 @click.group("config")
@@ -41,33 +35,5 @@ def show(place: Place, as_json: bool) -> None:
     click.echo(f"# configuration file: {file or 'none'}")
     click.echo(f"# data directory: {where['data_dir']}")
     click.echo(f"# state: {where['state']}")
-    for path, value in _flat(settings, ""):
+    for path, value in flat(settings):
         click.echo(f"{path} = {msgspec.json.encode(value).decode()}")
-
-
-def hidden(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without secrets."""
-    return {
-        key: hidden(value) if isinstance(value, dict) else _hide(key, value)
-        for key, value in settings.items()
-    }
-
-
-def _hide(key: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [_hide(key, item) for item in value]
-    if isinstance(value, dict):
-        return hidden(value)
-    text = redact(None, "", {key: str(value)})[key] if value else ""
-    return _IN_QUERY.sub(rf"\1{REDACTED}", str(text))
-
-
-def _flat(settings: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{path}.")
-        else:
-            yield path, value

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from llm_mcp_hub.cli import DEBUG
 from llm_mcp_hub.config import HubConfig, LogConfig, default_config_file, read_config
+from llm_mcp_hub.config_sources import Sources, sources
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.log import configure_logging
 
@@ -34,8 +35,18 @@ class Place(Struct, frozen=True):
         Raises:
             ConfigError: It is wrong.
         """
-        own = {"data_dir": self.data_dir, "state": self.state}
-        return read_config(self.file, os.environ, {**own, **(overrides or {})})
+        return read_config(self.file, os.environ, self._over(overrides))
+
+    def sources(self, overrides: Mapping[str, Any] | None = None) -> Sources:
+        """Where that configuration comes from.
+
+        Raises:
+            ConfigError: It is wrong.
+        """
+        return sources(self.file, os.environ, self._over(overrides))
+
+    def _over(self, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {"data_dir": self.data_dir, "state": self.state, **(overrides or {})}
 
     def command(self, rest: str) -> str:
         """A command line of the hub that means the same place, to be pasted by a person."""

@@ -42,17 +42,16 @@ def command(
     The first start makes an access token and shows it once. Ctrl-C or SIGTERM ends the hub when
     running answers are complete; a second one ends it at once.
     """
-    config = place.read(
-        {
-            "server": {"host": host, "port": port},
-            "demo": demo or None,
-            "access": {"enabled": False if no_auth else None},
-            "log": {"format": log_format, "level": log_level},
-        }
-    )
+    overrides = {
+        "server": {"host": host, "port": port},
+        "demo": demo or None,
+        "access": {"enabled": False if no_auth else None},
+        "log": {"format": log_format, "level": log_level},
+    }
+    config = place.read(overrides)
     configure_logging(config.log)
     os.umask(0o077)
-    hub = Hub(config)
+    hub = Hub(config, sources=place.sources(overrides))
     make_data_directory(config)
     server = HubServer(hub, partial(welcome, hub, place))
     server.serve_until_stopped(bind(config.server))

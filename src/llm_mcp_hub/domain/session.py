@@ -1,9 +1,16 @@
 """Conversations that the hub remembers."""
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.chunk import Usage
+
+TITLE_CHARACTERS = 80
+MAX_WORDS = 8
+"""More words of a search than this are not looked at."""
 
 
 class StoredMessage(Struct, frozen=True, gc=False):
@@ -21,6 +28,7 @@ class SessionSummary(Struct, frozen=True):
         revision: Grows by one with every stored turn.
         model: `provider/name` of the latest turn.
         digest: Digest of the whole transcript.
+        title: The first words of the user's first message.
     """
 
     id: str
@@ -34,6 +42,12 @@ class SessionSummary(Struct, frozen=True):
     created_at: float
     updated_at: float
     expires_at: float
+    title: str = ""
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of all turns, in and out."""
+        return self.usage.input_tokens + self.usage.output_tokens
 
 
 class Session(Struct, frozen=True):
@@ -43,8 +57,30 @@ class Session(Struct, frozen=True):
     messages: tuple[StoredMessage, ...]
 
 
+class SessionSort(StrEnum):
+    """What a listing is ordered by."""
+
+    LAST_USED = "last_used"
+    CREATED = "created"
+    MESSAGES = "messages"
+    TOKENS = "tokens"
+
+
+class Listing(Struct, frozen=True):
+    """Which sessions are listed, and in what order.
+
+    Attributes:
+        words: As from `search_words`. Each must be part of the id, the principal, the model or
+            the title, ASCII letters in either case.
+    """
+
+    sort: SessionSort = SessionSort.LAST_USED
+    ascending: bool = False
+    words: tuple[str, ...] = ()
+
+
 class SessionPage(Struct, frozen=True):
-    """One page of a listing, newest first. `next_cursor` is None on the last page."""
+    """One page of a listing. `next_cursor` is None on the last page."""
 
     sessions: tuple[SessionSummary, ...]
     next_cursor: str | None
@@ -71,3 +107,31 @@ class SessionAppend(Struct, frozen=True):
     system: str
     usage: Usage
     expected_created_at: float | None = None
+
+
+def title_of(messages: Iterable[StoredMessage]) -> str:
+    """The first words of the first message of the user's that has a text."""
+    for entry in messages:
+        if entry.message.role == "user":
+            # No more of it than could matter: a message may have megabytes.
+            words = entry.message.text[: 4 * TITLE_CHARACTERS].split()
+            if words:
+                return " ".join(words)[:TITLE_CHARACTERS]
+    return ""
+
+
+def ascii_lower(text: str) -> str:
+    """Text with small letters for `A` to `Z` alone, as every store can do it."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """The words to look for, for `Listing`."""
+    return tuple(ascii_lower(text).split()[:MAX_WORDS])
+
+
+def matches(summary: SessionSummary, words: Iterable[str]) -> bool:
+    """Whether a listing of those words has the session."""
+    text = "\n".join((summary.id, summary.principal, summary.model, summary.title))
+    lowered = ascii_lower(text)
+    return all(word in lowered for word in words)

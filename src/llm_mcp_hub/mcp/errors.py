@@ -38,6 +38,7 @@ CODES: dict[type[HubError], int | None] = {
     errors.Conflict: TOOL_RESULT,
     errors.SessionBusy: TOOL_RESULT,
     errors.SessionChanged: TOOL_RESULT,
+    errors.SessionEnded: TOOL_RESULT,
     errors.NameTaken: TOOL_RESULT,
     errors.ProviderConfigured: TOOL_RESULT,
     errors.LimitReached: TOOL_RESULT,

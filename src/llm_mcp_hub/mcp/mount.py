@@ -54,7 +54,7 @@ class McpMount:
 
     def __init__(self, hub: Hub, principal_of: PrincipalOf, messages_path: str) -> None:
         stateless = hub.config.mcp.stateless
-        self._subscriptions = Subscriptions(hub.session_events, principal_of)
+        self._subscriptions = Subscriptions(hub.events, principal_of)
         server = make_server(hub, principal_of, self._subscriptions, lasting=not stateless)
         server.middleware.append(self._count)
         self._manager = StreamableHTTPSessionManager(

@@ -1,6 +1,6 @@
 """The MCP server of a hub, without any transport.
 
-    subscriptions = Subscriptions(hub.session_events, principal_of)
+    subscriptions = Subscriptions(hub.events, principal_of)
     server = make_server(hub, principal_of, subscriptions)
     await server.run(read, write, server.create_initialization_options())
 

@@ -26,15 +26,18 @@ from mcp_types import (
 )
 
 from llm_mcp_hub.domain.access import Principal, Scope
+from llm_mcp_hub.domain.event import EventName, HubEvent
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.mcp.call import Context, PrincipalOf, connection_of
 from llm_mcp_hub.mcp.errors import INVALID_REQUEST, rpc_code
 from llm_mcp_hub.mcp.resources import session_id_of, session_uri
 from llm_mcp_hub.services.access import require
-from llm_mcp_hub.services.session_events import SessionEvents
+from llm_mcp_hub.services.events import Events
 
 MAX_WATCHED = 1000
 """URIs that one connection may watch, and streams that listen at once."""
+
+CHANGES = frozenset({EventName.SESSION_CHANGED, EventName.SESSION_DELETED})
 
 _STATE = "llm_mcp_hub.watched"
 """Key of a connection's own state."""
@@ -48,7 +51,7 @@ class Subscriptions:
         principal_of: Who a request comes from.
     """
 
-    def __init__(self, events: SessionEvents, principal_of: PrincipalOf) -> None:
+    def __init__(self, events: Events, principal_of: PrincipalOf) -> None:
         self._events = events
         self._principal_of = principal_of
         self._listening: set[ListenHandler] = set()
@@ -100,7 +103,7 @@ class Subscriptions:
 class _PrincipalBus:
     """One principal's part of what happens, as the SDK's listen handler takes it."""
 
-    def __init__(self, events: SessionEvents, principal: Principal) -> None:
+    def __init__(self, events: Events, principal: Principal) -> None:
         self._events = events
         self._principal = principal
         self._listeners: list[Callable[[ServerEvent], None]] = []
@@ -158,12 +161,12 @@ class _Watched:
             await self._session.send_resource_updated(uri)
 
 
-def _of(principal: Principal, told: Callable[[str], None]) -> Callable[[str, str], None]:
+def _of(principal: Principal, told: Callable[[str], None]) -> Callable[[HubEvent], None]:
     """A listener that is told the URIs of one principal's sessions."""
 
-    def listener(owner: str, session_id: str) -> None:
-        if owner == principal.name:
-            told(session_uri(session_id))
+    def listener(event: HubEvent) -> None:
+        if event.name in CHANGES and event.owner == principal.name and event.session_id:
+            told(session_uri(event.session_id))
 
     return listener
 

@@ -30,6 +30,7 @@ from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
 from llm_mcp_hub.providers.runtime_settings import check_declaration
 from llm_mcp_hub.providers.setup import ProviderSetup
+from llm_mcp_hub.workers.events import PoolEvent
 
 
 class ChunkStream(Protocol):
@@ -68,6 +69,9 @@ class Provider(Protocol):
     def workers(self) -> Sequence[WorkerFigures]:
         """How each of its workers is doing; without any if it has no processes."""
         return ()
+
+    def observe(self, tell: Callable[[PoolEvent], None]) -> None:
+        """Tell of what happens to its workers from now on; nothing if it has no processes."""
 
     def credential_status(self) -> CredentialStatus | None:
         """State of its login; None if it needs none."""

@@ -8,7 +8,7 @@ again.
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -76,6 +76,7 @@ class CliProvider(ABC):
         self._models: tuple[ModelCard, ...] = ()
         self._quota: dict[str, QuotaWindow] = {}
         self._verified_at: float | None = None
+        self._observer: Callable[[PoolEvent], None] | None = None
 
     @abstractmethod
     def worker_spec(self) -> WorkerSpec:
@@ -135,6 +136,10 @@ class CliProvider(ABC):
     def workers(self) -> Sequence[WorkerFigures]:
         """Every worker of the pool."""
         return self._pool.members()
+
+    def observe(self, tell: Callable[[PoolEvent], None]) -> None:
+        """Tell of what happens to its workers, beside the log."""
+        self._observer = tell
 
     async def open_turn(self, request: TurnRequest) -> CliTurn:
         """Begin a turn, waiting for the self-test and a worker if need be."""
@@ -222,3 +227,5 @@ class CliProvider(ABC):
             reason=event.reason,
             seconds=event.seconds,
         )
+        if self._observer is not None:
+            self._observer(event)

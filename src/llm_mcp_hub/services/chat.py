@@ -12,6 +12,7 @@ import structlog
 
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.errors import HubError, InvalidRequest
@@ -19,6 +20,7 @@ from llm_mcp_hub.providers.base import Provider
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.command import ChatCommand
+from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
@@ -31,8 +33,11 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class ChatService:
     """Opens turns."""
 
-    def __init__(self, catalog: Catalog, context: TurnContext) -> None:
+    def __init__(
+        self, catalog: Catalog, context: TurnContext, events: Events | None = None
+    ) -> None:
         self._catalog = catalog
+        self._events = events if events is not None else Events()
         self._context = context
         self._opener = SessionOpener(context.store, context.leases, context.journals)
         self._draining = False
@@ -56,15 +61,24 @@ class ChatService:
         if self._draining:
             raise refused()
         with Opening(self._context.running) as opening:
-            return await self._open_turn(principal, command, opening)
+            turn = await self._open_turn(principal, command, opening)
+        if self._events.listening and isinstance(turn, Turn):
+            self._events.publish(
+                EventName.TURN_STARTED,
+                owner=principal.name,
+                turn_id=turn.turn_id,
+                session_id=turn.session_id,
+                model=turn.model_id,
+            )
+        return turn
 
     async def _open_turn(
-        self, principal: Principal, command: ChatCommand, opening: Opening
+        self, principal: Principal, command: ChatCommand, being_opened: Opening
     ) -> Turn | FollowedTurn:
         started = time.perf_counter()
         _check(command)
         provider, model = await self._catalog.resolve(command.model)
-        opening.of(provider.name)
+        being_opened.of(provider.name)
         head = JournalHead(
             turn_id=new_turn_id(),
             principal=principal.name,
@@ -76,11 +90,15 @@ class ChatService:
             fingerprint=command.fingerprint,
         )
         if command.key is None:
-            return await self._start_turn(principal, command, provider, model, head, started)
+            return await self._start_turn(
+                principal, command, provider, model, head, started, being_opened
+            )
         async with claimed(self._context.journals, head) as earlier:
             if earlier is not None:
                 return FollowedTurn(self._context.journals, earlier)
-            return await self._start_turn(principal, command, provider, model, head, started)
+            return await self._start_turn(
+                principal, command, provider, model, head, started, being_opened
+            )
 
     async def _start_turn(
         self,
@@ -90,6 +108,7 @@ class ChatService:
         model: str,
         head: JournalHead,
         started: float,
+        being_opened: Opening,
     ) -> Turn:
         turn_id = head.turn_id
         self._catalog.admit(provider.name)
@@ -107,6 +126,9 @@ class ChatService:
             priority=command.priority,
         )
         hold = opening.hold
+        being_opened.turn_id = turn_id
+        if hold is not None:
+            being_opened.on = (principal.name, hold.session_id)
         try:
             stream = await provider.open_turn(request)
         except BaseException as error:

@@ -7,6 +7,7 @@ ended; a turn whose hub has gone ends with `TurnLost`, not with silence.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.completion import Completion, Fold
@@ -28,12 +29,16 @@ class FollowedTurn:
 
     Attributes:
         head: What is known of the turn.
+        watches: Only looks on: a turn that nobody else waits for does not go on for it.
         after: The number of the last chunk that the caller has; 0 for none.
         completion: The whole answer, once the end has come.
     """
 
-    def __init__(self, journals: Journals, head: JournalHead, after: int = 0) -> None:
+    def __init__(
+        self, journals: Journals, head: JournalHead, after: int = 0, *, watches: bool = False
+    ) -> None:
         self.head = head
+        self._watches = watches
         self.after = after
         self.completion: Completion | None = None
         self._journals = journals
@@ -101,7 +106,7 @@ class FollowedTurn:
         self, live: LiveTurn
     ) -> AsyncIterator[tuple[Sequence[Chunk], JournalEnd | None]]:
         seen = 0
-        with live.followed():
+        with nullcontext() if self._watches else live.followed():
             while True:
                 await live.beyond(seen)
                 chunks, end = live.chunks[seen:], live.end
@@ -115,7 +120,10 @@ class FollowedTurn:
         while True:
             now = time.time()
             journal = await self._journals.read(
-                self.head.principal, self.head.turn_id, seen, now + WANTED_SECONDS
+                self.head.principal,
+                self.head.turn_id,
+                seen,
+                0.0 if self._watches else now + WANTED_SECONDS,
             )
             if journal is None:
                 raise unknown_turn(self.head.turn_id)
@@ -130,17 +138,21 @@ class FollowedTurn:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def follow(journals: Journals, principal: str, turn_id: str, after: int) -> FollowedTurn:
+async def follow(
+    journals: Journals, principal: str, turn_id: str, after: int, *, watches: bool = False
+) -> FollowedTurn:
     """Follow a turn from the chunk after number `after`.
+
+    With `watches` it is only looked on at, for somebody whose turn it is not.
 
     Raises:
         UnknownTurn: The principal has no such turn, or its journal has expired.
     """
     live = journals.live(principal, turn_id)
     if live is not None:
-        return FollowedTurn(journals, live.head, after)
+        return FollowedTurn(journals, live.head, after, watches=watches)
     journal = await _find(journals, principal, turn_id, after)
-    return FollowedTurn(journals, journal.head, after)
+    return FollowedTurn(journals, journal.head, after, watches=watches)
 
 
 async def look(journals: Journals, principal: str, turn_id: str) -> Journal:
@@ -178,8 +190,9 @@ def lost() -> TurnLost:
 def unknown_turn(turn_id: str) -> UnknownTurn:
     """The error of a turn that cannot be followed."""
     return UnknownTurn(
-        f"You have no turn {turn_id!r} that can be fetched. Streamed answers, and those under an "
-        "Idempotency-Key, can be, for `turns.journal_seconds` after their end."
+        f"You have no turn {turn_id!r} that can be fetched. Streamed answers can be if "
+        "`turns.resume_seconds` is not 0, and all under an Idempotency-Key, for "
+        "`turns.journal_seconds` after their end."
     )
 
 

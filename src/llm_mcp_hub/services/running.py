@@ -1,15 +1,17 @@
-"""Every turn between its opening and its end, so that a hub that stops can tell all their callers.
+"""Every turn between its opening and its end, so that whoever stops one can tell its caller.
 
-Guarantee: `stop` ends every turn that is not complete with `Draining`, at the place where its
-caller waits for it; nothing of a turn that was stopped is stored, and one that is just being
-stored is left to finish.
+Guarantee: `stop` ends every turn that is not complete with `Draining`, and `end` those of a session
+with the given error, at the place where its caller waits for it; nothing of a turn that was
+stopped is stored, and one that is just being stored is left to finish.
 """
 
 import asyncio
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from llm_mcp_hub.errors import Draining
+from llm_mcp_hub.errors import Draining, HubError, TurnCancelled
+from llm_mcp_hub.state.base import SessionKey
 
 RETRY_SECONDS = 5.0
 """About how long a restart takes once the last turn has ended; another hub may answer at once."""
@@ -32,11 +34,29 @@ def interrupted() -> Draining:
     )
 
 
-class Stoppable(Protocol):
-    """A turn, or the opening of one."""
+def cancelled() -> TurnCancelled:
+    """The error of a turn that nobody waits for any more."""
+    return TurnCancelled(
+        "The turn was ended before its answer was complete: its caller left and did not come back "
+        "in time. Nothing of it was stored; send the request again if you want an answer."
+    )
 
-    async def stop(self) -> None:
-        """Have it fail with `Draining`, unless it is complete; bounded."""
+
+class Stoppable(Protocol):
+    """A turn, or the opening of one.
+
+    Attributes:
+        on: The session it is a turn of, None if that is not known or there is none.
+        turn_id: Its id, None while it has none.
+    """
+
+    @property
+    def on(self) -> SessionKey | None: ...  # noqa: D102  # described above
+    @property
+    def turn_id(self) -> str | None: ...  # noqa: D102  # described above
+
+    async def stop(self, error: HubError | None = None) -> None:
+        """Have it fail with the error, by default `Draining`, unless it is complete; bounded."""
         ...
 
 
@@ -46,9 +66,13 @@ class RunningTurns:
     def __init__(self) -> None:
         self._turns: dict[Stoppable, str | None] = {}
         self._none: dict[str | None, asyncio.Future[None]] = {}
+        self._gone: dict[Stoppable, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def __iter__(self) -> Iterator[Stoppable]:
+        return iter(list(self._turns))
 
     def count(self, provider: str) -> int:
         """How many are a provider's."""
@@ -61,6 +85,9 @@ class RunningTurns:
     def remove(self, turn: Stoppable) -> None:
         """It has ended."""
         self._turns.pop(turn, None)
+        gone = self._gone.pop(turn, None)
+        if gone is not None:
+            gone.set_result(None)
         for provider in [one for one in self._none if not self._of(one)]:
             self._none.pop(provider).set_result(None)
 
@@ -89,19 +116,43 @@ class RunningTurns:
         """A provider's, or all for None."""
         return [turn for turn, whose in self._turns.items() if provider in (None, whose)]
 
+    async def end(
+        self, key: SessionKey, error: HubError, seconds: float, turn_id: str | None = None
+    ) -> bool:
+        """End what runs on a session, and wait for that at most for so long.
+
+        Args:
+            key: The session.
+            error: What the callers get.
+            seconds: How long to wait.
+            turn_id: Only this turn.
+
+        Returns:
+            Whether anything ran on it.
+        """
+        turns = [turn for turn in self._turns if turn.on == key and turn_id in (None, turn.turn_id)]
+        if turns:
+            loop = asyncio.get_running_loop()
+            gone = [self._gone.setdefault(turn, loop.create_future()) for turn in turns]
+            stopping = [loop.create_task(turn.stop(error)) for turn in turns]
+            await asyncio.wait([*gone, *stopping], timeout=seconds)
+        return bool(turns)
+
 
 class Opening:
     """`with Opening(running):` a turn is being opened; `stop` cancels the block.
 
     Raises:
-        Draining: In place of the cancellation, if it was `stop` that cancelled.
+        HubError: That of `stop`, in place of the cancellation, if it was `stop` that cancelled.
     """
 
-    __slots__ = ("_before", "_running", "_stopped", "_task")
+    __slots__ = ("_before", "_running", "_stopped", "_task", "on", "turn_id")
 
     def __init__(self, running: RunningTurns) -> None:
         self._running = running
-        self._stopped = False
+        self._stopped: HubError | None = None
+        self.on: SessionKey | None = None
+        self.turn_id: str | None = None
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
@@ -128,10 +179,10 @@ class Opening:
             and self._task.uncancel() <= self._before
             and isinstance(error, asyncio.CancelledError)
         ):
-            raise refused() from error
+            raise self._stopped from error
 
-    async def stop(self) -> None:
+    async def stop(self, error: HubError | None = None) -> None:
         """Cancel the opening."""
-        if not self._stopped:
-            self._stopped = True
+        if self._stopped is None:
+            self._stopped = error or refused()
             self._task.cancel()

@@ -23,16 +23,15 @@ from llm_mcp_hub.errors import (
     InternalError,
     ProviderStreamCut,
     StateUnavailable,
-    TurnCancelled,
 )
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.follow import recorded
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.live import LiveTurn
-from llm_mcp_hub.services.running import RunningTurns, interrupted
+from llm_mcp_hub.services.running import RunningTurns, cancelled, interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
-from llm_mcp_hub.state.base import SessionStore
+from llm_mcp_hub.state.base import SessionKey, SessionStore
 from llm_mcp_hub.within import within
 
 CLOSE_SECONDS = 10.0
@@ -93,13 +92,23 @@ class Turn:
         self._storing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
-        self._stopped = False
+        self._stopped: HubError | None = None
         context.running.add(self, provider)
 
     @property
     def turn_id(self) -> str:
         """The turn's id."""
         return self.request.turn_id
+
+    @property
+    def on(self) -> SessionKey | None:
+        """The session it is a turn of."""
+        return (self.request.principal, self._hold.session_id) if self._hold is not None else None
+
+    @property
+    def followable(self) -> bool:
+        """Whether others can follow it, since it is recorded."""
+        return self._live is not None
 
     @property
     def chunk_count(self) -> int:
@@ -133,8 +142,8 @@ class Turn:
             if self._outcome is Outcome.DONE:
                 log.warning("turn.failed_after_end", turn_id=self.turn_id, code=error.code)
                 return
-            if self._stopped:
-                error = interrupted()
+            if self._stopped is not None:
+                error = self._stopped
             self._fail(error)
             raise error
         except Exception as error:
@@ -158,10 +167,10 @@ class Turn:
         if self._live is not None:
             await self._context.journals.abandoned(self._live)
 
-    async def stop(self) -> None:
-        """Have the iteration fail with `Draining`, unless the answer is complete; bounded."""
-        if self.completion is None:
-            self._stopped = True
+    async def stop(self, error: HubError | None = None) -> None:
+        """Have the iteration fail, by default with `Draining`, unless it is complete; bounded."""
+        if self.completion is None and self._stopped is None:
+            self._stopped = error or interrupted()
             await self._close_stream()
 
     async def aclose(self) -> None:
@@ -228,7 +237,7 @@ class Turn:
         if live.end is None and self._outcome is Outcome.DONE:
             live.add(self._unrecorded)  # stored when the caller had left already
             live.finish(JournalEnd())
-        live.finish(JournalEnd(recorded(_cancelled())))
+        live.finish(JournalEnd(recorded(cancelled())))
         journals = self._context.journals
         if live.head.key is None:
             journals.touch(live)
@@ -288,10 +297,3 @@ class Turn:
             seconds=time.perf_counter() - self._started,
             first_chunk_seconds=None if first is None else first - self._started,
         )
-
-
-def _cancelled() -> TurnCancelled:
-    return TurnCancelled(
-        "The turn was ended before its answer was complete: its caller left and did not come back "
-        "in time. Nothing of it was stored; send the request again if you want an answer."
-    )

@@ -21,8 +21,19 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
-from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+from llm_mcp_hub.domain.session import (
+    Listing,
+    Session,
+    SessionAppend,
+    SessionPage,
+    SessionSummary,
+)
 from llm_mcp_hub.state.records import RecordStore
+
+NEWEST_FIRST = Listing()
+
+SessionKey = tuple[str, str]
+"""Principal and session id."""
 
 
 class Lease(Struct, frozen=True):
@@ -86,11 +97,17 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
-        """Prolong the lease `lease.id` on one or more `(principal, session_id)`.
+    async def renew(
+        self, leases: Sequence[SessionKey], lease: Lease, now: float
+    ) -> tuple[SessionKey, ...]:
+        """Prolong the lease `lease.id` on one or more sessions; returns those it is held on.
 
         One that is no longer held by that id is left alone.
         """
+        ...
+
+    async def holders(self, keys: Sequence[SessionKey], now: float) -> tuple[str | None, ...]:
+        """Which lease is held on each of some sessions, whether they exist yet or not."""
         ...
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
@@ -110,16 +127,20 @@ class SessionStore(Protocol):
         ...
 
     async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
+        self,
+        principal: str | None,
+        limit: int,
+        cursor: str | None,
+        now: float,
+        listing: Listing = NEWEST_FIRST,
     ) -> SessionPage:
-        """A page of at most `limit` (at least 1) of a principal's sessions, newest first.
+        """A page of at most `limit` (at least 1) of a principal's sessions, in the given order.
 
-        Of everybody's if `principal` is None.
-        Newest by `updated_at`; equal times are ordered by principal and id, descending. A
-        session that is not touched while the pages are read is listed exactly once.
+        Of everybody's if `principal` is None. Equals are ordered by principal and id, in the same
+        direction. A session that is not touched while the pages are read is listed exactly once.
 
         Raises:
-            InvalidRequest: The cursor was not made by this method.
+            InvalidRequest: The cursor was not made by this method for the same order.
         """
         ...
 

@@ -1,7 +1,7 @@
 """What a stored turn makes of a session: the rules that every store applies, without I/O."""
 
 from llm_mcp_hub.domain.chunk import Usage
-from llm_mcp_hub.domain.session import SessionAppend, SessionSummary
+from llm_mcp_hub.domain.session import SessionAppend, SessionSummary, title_of
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
 
 
@@ -30,6 +30,7 @@ def changed(
     no message.
     """
     kept = min(change.keep, stored.message_count) if stored is not None else 0
+    title = stored.title if stored is not None and kept else ""
     return SessionSummary(
         id=session_id,
         principal=principal,
@@ -42,6 +43,7 @@ def changed(
         created_at=stored.created_at if stored is not None else now,
         updated_at=now,
         expires_at=now + ttl,
+        title=title or title_of(change.messages),
     )
 
 

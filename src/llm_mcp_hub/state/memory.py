@@ -5,6 +5,7 @@ No method waits for anything, so each is one step for everybody else on the even
 
 import heapq
 from collections.abc import Sequence
+from operator import gt, itemgetter, lt
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,24 +13,23 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.session import (
+    Listing,
     Session,
     SessionAppend,
     SessionPage,
     SessionSummary,
     StoredMessage,
+    matches,
 )
 from llm_mcp_hub.domain.transcript import EMPTY
 from llm_mcp_hub.errors import ConfigError, NameTaken
 from llm_mcp_hub.hookspecs import hookimpl
-from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.memory_journals import MemoryJournals
 from llm_mcp_hub.state.memory_records import MemoryRecords
 from llm_mcp_hub.state.paging import make_page, position, read_cursor
-
-Key = tuple[str, str]
-"""Principal and session id."""
 
 
 class _Entry(Struct):
@@ -68,9 +68,9 @@ class MemoryStore(MemoryJournals, MemoryRecords):
 
     def __init__(self) -> None:
         super().__init__()
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[SessionKey, _Entry] = {}
         self._by_digest: dict[tuple[str, str], set[str]] = {}
-        self._ends: list[tuple[float, Key]] = []
+        self._ends: list[tuple[float, SessionKey]] = []
         self._tokens: dict[str, AccessToken] = {}
 
     async def open(self) -> None:
@@ -142,12 +142,27 @@ class MemoryStore(MemoryJournals, MemoryRecords):
         self._sweep(now)
         return summary
 
-    async def renew(self, leases: Sequence[Key], lease: Lease, now: float) -> None:
+    async def renew(
+        self, leases: Sequence[SessionKey], lease: Lease, now: float
+    ) -> tuple[SessionKey, ...]:
         """Prolong leases that are held."""
+        held = []
         for key in leases:
             entry = self._entries.get(key)
             if entry is not None and entry.lease_id == lease.id and entry.lease_until > now:
                 self._take(key, entry, lease, now)
+                held.append(key)
+        return tuple(held)
+
+    async def holders(self, keys: Sequence[SessionKey], now: float) -> tuple[str | None, ...]:
+        """Which lease is held on each."""
+        entries = [self._entries.get(key) for key in keys]
+        return tuple(
+            [
+                each.lease_id if each is not None and each.lease_until > now else None
+                for each in entries
+            ]
+        )
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
         """Give a lease back."""
@@ -170,18 +185,26 @@ class MemoryStore(MemoryJournals, MemoryRecords):
         return existed
 
     async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
+        self,
+        principal: str | None,
+        limit: int,
+        cursor: str | None,
+        now: float,
+        listing: Listing = NEWEST_FIRST,
     ) -> SessionPage:
-        """A page of sessions, newest first."""
-        after = read_cursor(cursor)
-        found = [
-            session.summary
+        """A page of sessions."""
+        after = read_cursor(cursor, listing)
+        first, is_after = (heapq.nsmallest, gt) if listing.ascending else (heapq.nlargest, lt)
+        found = (
+            (position(session.summary, listing.sort), session.summary)
             for key, entry in self._entries.items()
             if (principal is None or key[0] == principal)
             and (session := entry.alive(now)) is not None
-            and (after is None or position(session.summary) < after)
-        ]
-        return make_page(heapq.nlargest(limit + 1, found, key=position), limit)
+            and (not listing.words or matches(session.summary, listing.words))
+        )
+        later = found if after is None else (one for one in found if is_after(one[0], after))
+        page = [summary for _, summary in first(limit + 1, later, key=itemgetter(0))]
+        return make_page(page, limit, listing)
 
     async def add_token(self, token: AccessToken) -> None:
         """Store a new access token."""
@@ -211,13 +234,13 @@ class MemoryStore(MemoryJournals, MemoryRecords):
                 return True
         return False
 
-    def _take(self, key: Key, entry: _Entry, lease: Lease, now: float) -> Session | None:
+    def _take(self, key: SessionKey, entry: _Entry, lease: Lease, now: float) -> Session | None:
         session = entry.take(lease, now)
         heapq.heappush(self._ends, (entry.lease_until, key))
         self._sweep(now)
         return session
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: SessionKey) -> None:
         entry = self._entries.pop(key, None)
         if entry is None or entry.session is None:
             return

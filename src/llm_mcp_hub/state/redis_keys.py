@@ -9,6 +9,9 @@ script may touch all of it. The tag is a digest: principals are free text, keys 
     {prefix:<tag>}:digest:<digest> zset      sessions with that transcript, by `updated_at`
     {prefix:<tag>}:index           zset      all sessions, by `updated_at`
     {prefix:<tag>}:ends            zset      all sessions, by `expires_at`
+    {prefix:<tag>}:by-created      zset      all sessions, by `created_at`
+    {prefix:<tag>}:by-messages     zset      all sessions, by the number of their messages
+    {prefix:<tag>}:by-tokens       zset      all sessions, by the number of their tokens
     {prefix:<tag>}:journal:<turn>  hash      the journal of a turn without its chunks
     {prefix:<tag>}:chunks:<turn>   stream    its chunks, each entry under the number of its last
     {prefix:<tag>}:key:<key>       string    the turn that has an idempotency key
@@ -24,14 +27,23 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from llm_mcp_hub.domain.session import SessionSort
+
 KNOWN_PRINCIPALS = 4096
 """Digests to remember; computing one takes a microsecond."""
 
 
 class PrincipalKeys(Struct, frozen=True):
-    """The keys of one principal."""
+    """The keys of one principal.
+
+    Attributes:
+        base: What they all begin with.
+        indexes: All keys that have an entry for each session, in the order of the scripts'
+            `INDEXES`.
+    """
 
     base: str
+    indexes: tuple[str, ...]
 
     @property
     def index(self) -> str:
@@ -42,6 +54,10 @@ class PrincipalKeys(Struct, frozen=True):
     def ends(self) -> str:
         """All sessions by their end of life."""
         return f"{self.base}:ends"
+
+    def sorted_by(self, sort: SessionSort) -> str:
+        """All sessions in an order."""
+        return self.index if sort is SessionSort.LAST_USED else f"{self.base}:by-{sort.value}"
 
     def session(self, session_id: str) -> str:
         """A session."""
@@ -76,7 +92,9 @@ class PrincipalKeys(Struct, frozen=True):
 def principal_keys(prefix: str, principal: str) -> PrincipalKeys:
     """The keys of a principal."""
     tag = blake2b(principal.encode(), digest_size=16).hexdigest()
-    return PrincipalKeys(f"{{{prefix}:{tag}}}")
+    base = f"{{{prefix}:{tag}}}"
+    names = ("index", "ends", "by-created", "by-messages", "by-tokens")
+    return PrincipalKeys(base, tuple([f"{base}:{name}" for name in names]))
 
 
 def principals_key(prefix: str) -> str:

@@ -13,9 +13,10 @@ keys it needs before it changes the first one that matters.
 Numbers that Lua would round travel as text and are stored as they came.
 """
 
-_COMMON = """
+COMMON = """
 local FIELDS = {'revision', 'expires_at', 'created_at', 'updated_at', 'digest', 'message_count',
-  'input_tokens', 'cached_tokens', 'output_tokens', 'reasoning_tokens', 'model', 'system'}
+  'input_tokens', 'cached_tokens', 'output_tokens', 'reasoning_tokens', 'model', 'system', 'title'}
+local INDEXES = {':index', ':ends', ':by-created', ':by-messages', ':by-tokens'}
 
 local function read(key, now)
   local found = redis.call('HMGET', key, unpack(FIELDS))
@@ -37,8 +38,7 @@ local function forget(base, id)
   local digest = redis.call('HGET', key, 'digest')
   if digest then redis.call('ZREM', base .. ':digest:' .. digest, id) end
   redis.call('DEL', key, base .. ':messages:' .. id)
-  redis.call('ZREM', base .. ':index', id)
-  redis.call('ZREM', base .. ':ends', id)
+  for _, index in ipairs(INDEXES) do redis.call('ZREM', base .. index, id) end
 end
 
 local function outlive(base, id, session, ends, ms)
@@ -46,10 +46,10 @@ local function outlive(base, id, session, ends, ms)
   session[2] = ends
   redis.call('HSET', base .. ':session:' .. id, 'expires_at', ends)
   redis.call('ZADD', base .. ':ends', ends, id)
-  for _, name in ipairs({':session:' .. id, ':messages:' .. id, ':digest:' .. session[5],
-      ':index', ':ends'}) do
+  for _, name in ipairs({':session:' .. id, ':messages:' .. id, ':digest:' .. session[5]}) do
     live_for(base .. name, ms)
   end
+  for _, index in ipairs(INDEXES) do live_for(base .. index, ms) end
 end
 
 local function take(base, id, lease, ends, ms)
@@ -60,9 +60,9 @@ end
 """
 
 BEGIN = (
-    _COMMON
+    COMMON
     + """
--- KEYS session messages lease index ends; ARGV base id now lease ends ms
+-- KEYS session messages lease, and those of INDEXES; ARGV base id now lease ends ms
 local base, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if held_by_another(KEYS[3], ARGV[4], now) then return 'busy' end
 local session = read(KEYS[1], now)
@@ -73,9 +73,9 @@ return session and {id, session, redis.call('LRANGE', KEYS[2], 0, -1)}
 )
 
 BEGIN_BY_DIGEST = (
-    _COMMON
+    COMMON
     + """
--- KEYS digest index ends; ARGV base digest now lease ends ms
+-- KEYS digest, and those of INDEXES; ARGV base digest now lease ends ms
 local base, now = ARGV[1], tonumber(ARGV[3])
 while true do
   -- Equal scores are ordered by member, which is what the contract asks for.
@@ -95,17 +95,18 @@ end
 )
 
 APPEND = (
-    _COMMON
+    COMMON
     + """
--- KEYS session messages lease index ends
--- ARGV base id now lease ends ms, revision created_at keep digest model system, 4 usages, messages
+-- KEYS session messages lease, and those of INDEXES
+-- ARGV base id now lease ends ms, revision created_at keep digest model system title, 4 usages,
+-- messages
 local base, id, now, ends, ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5], tonumber(ARGV[6])
 local session = read(KEYS[1], now)
 local revision = session and tonumber(session[1]) or 0
 if revision ~= tonumber(ARGV[7]) or held_by_another(KEYS[3], ARGV[4], now) then return nil end
 if session and ARGV[8] ~= '' and tonumber(session[3]) ~= tonumber(ARGV[8]) then return nil end
 
-local first, digest = 17, ARGV[10]
+local first, digest = 18, ARGV[10]
 local added = #ARGV - first + 1
 local kept = session and math.min(tonumber(ARGV[9]), tonumber(session[6])) or 0
 if added == 0 and kept > 0 then
@@ -124,19 +125,28 @@ for start = first, #ARGV, 1000 do
   redis.call('RPUSH', KEYS[2], unpack(ARGV, start, math.min(start + 999, #ARGV)))
 end
 local created = session and session[3] or ARGV[3]
+local title = kept > 0 and session[13] or ''
+if title == '' then title = ARGV[13] end
 redis.call('HSET', KEYS[1], 'revision', revision + 1, 'expires_at', ends, 'created_at', created,
   'updated_at', ARGV[3], 'digest', digest, 'message_count', kept + added,
-  'model', ARGV[11], 'system', ARGV[12])
-for i = 0, 3 do redis.call('HINCRBY', KEYS[1], FIELDS[7 + i], ARGV[13 + i]) end
+  'model', ARGV[11], 'system', ARGV[12], 'title', title)
+local usage = {}
+for i = 1, 4 do usage[i] = redis.call('HINCRBY', KEYS[1], FIELDS[6 + i], ARGV[13 + i]) end
 redis.call('DEL', KEYS[3])
 
 redis.call('ZADD', KEYS[4], ARGV[3], id)
 redis.call('ZADD', KEYS[5], ends, id)
+redis.call('ZADD', KEYS[6], created, id)
+redis.call('ZADD', KEYS[7], kept + added, id)
+redis.call('ZADD', KEYS[8], usage[1] + usage[3], id)
 redis.call('ZADD', by_digest, ARGV[3], id)
 redis.call('PEXPIRE', KEYS[1], ms)
 redis.call('PEXPIRE', KEYS[2], ms)
-live_for(KEYS[4], ms)
-live_for(KEYS[5], ms)
+-- They have an hour of slack, so their expiry need not be moved with every turn.
+local due = ms - 1800000
+if redis.call('PTTL', KEYS[4]) < due or redis.call('PTTL', KEYS[8]) < due then
+  for i = 4, 8 do live_for(KEYS[i], ms) end
+end
 live_for(by_digest, ms)
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', ARGV[3], 'LIMIT', 0, 20)) do
   pcall(forget, base, gone)
@@ -146,9 +156,9 @@ return redis.call('HMGET', KEYS[1], unpack(FIELDS))
 )
 
 RENEW = (
-    _COMMON
+    COMMON
     + """
--- KEYS session messages lease index ends; ARGV base id now lease ends ms
+-- KEYS session messages lease, and those of INDEXES; ARGV base id now lease ends ms
 local base, id, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease = redis.call('HMGET', KEYS[3], 'id', 'until')
 if lease[1] ~= ARGV[4] or tonumber(lease[2]) <= now then return 0 end
@@ -166,7 +176,7 @@ return redis.call('DEL', KEYS[1])
 """
 
 GET = (
-    _COMMON
+    COMMON
     + """
 -- KEYS session messages; ARGV id now
 local session = read(KEYS[1], tonumber(ARGV[2]))
@@ -176,9 +186,9 @@ return {ARGV[1], session, redis.call('LRANGE', KEYS[2], 0, -1)}
 )
 
 DELETE = (
-    _COMMON
+    COMMON
     + """
--- KEYS session messages lease index ends; ARGV base id now
+-- KEYS session messages lease, and those of INDEXES; ARGV base id now
 local existed = read(KEYS[1], tonumber(ARGV[3])) and 1 or 0
 forget(ARGV[1], ARGV[2])
 redis.call('DEL', KEYS[3])
@@ -186,40 +196,11 @@ return existed
 """
 )
 
-LIST = (
-    _COMMON
-    + """
--- Lua compares text by the server's locale, sorted sets by bytes.
-local function is_before(a, b)
-  for i = 1, math.min(#a, #b) do
-    if a:byte(i) ~= b:byte(i) then return a:byte(i) < b:byte(i) end
-  end
-  return #a < #b
-end
-
--- KEYS index ends; ARGV base now from below limit
--- `from` is the score to begin at; of that score only ids before `below` count, if it is given.
-local base, now, from, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
-local found, gone, offset = {}, {}, 0
-while #found < limit do
-  local page = redis.call('ZREVRANGEBYSCORE', KEYS[1], from, '-inf', 'WITHSCORES',
-    'LIMIT', offset, limit + 1)
-  if #page == 0 then break end
-  for i = 1, #page, 2 do
-    local id = page[i]
-    local listed = ARGV[4] ~= '' and tonumber(page[i + 1]) == tonumber(from)
-      and not is_before(id, ARGV[4])
-    if not listed and #found < limit then
-      local session = read(base .. ':session:' .. id, now)
-      if session then found[#found + 1] = {id, session} else gone[#gone + 1] = id end
-    end
-  end
-  offset = offset + #page / 2
-end
-for _, id in ipairs(gone) do forget(base, id) end
-return found
+HOLDERS = """
+-- KEYS lease; ARGV now
+local lease = redis.call('HMGET', KEYS[1], 'id', 'until')
+return lease[1] and tonumber(lease[2]) > tonumber(ARGV[1]) and lease[1]
 """
-)
 
 ADD_TOKEN = """
 -- KEYS by-id by-name; ARGV id name body

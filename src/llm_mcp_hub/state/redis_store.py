@@ -4,27 +4,24 @@ Each call is one round trip, `list_sessions` for everybody aside, and one atomic
 costs two, to begin and to append. Keys are laid out for Redis Cluster (see `redis_keys`).
 """
 
-import heapq
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from llm_mcp_hub.domain.access import AccessToken
-from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.session import (
     Session,
     SessionAppend,
-    SessionPage,
     SessionSummary,
     StoredMessage,
+    title_of,
 )
 from llm_mcp_hub.domain.transcript import EMPTY
 from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.state import redis_scripts as lua
-from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, moved_on
-from llm_mcp_hub.state.paging import Position, make_page, position, read_cursor
 from llm_mcp_hub.state.redis_client import (
     OPERATION_SECONDS,
     RedisClient,
@@ -39,6 +36,7 @@ from llm_mcp_hub.state.redis_keys import (
     principals_key,
     token_keys,
 )
+from llm_mcp_hub.state.redis_listing import RedisListings, summary_of
 from llm_mcp_hub.state.redis_records import RedisRecords
 from llm_mcp_hub.state.redis_url import RedisAddress
 
@@ -48,8 +46,6 @@ the server, which may differ from the hub's."""
 PRINCIPAL_SLACK_SECONDS = 7 * 86400.0
 """How much longer somebody stays on the list of principals than their last stored turn: a
 running turn may prolong a session, but never by so much."""
-PRINCIPALS_AT_ONCE = 50
-"""How many of them are asked in one round trip when everybody's sessions are listed."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_messages = msgspec.json.Decoder(tuple[StoredMessage, ...]).decode
@@ -62,12 +58,12 @@ _RENEW = Script(lua.RENEW)
 _RELEASE = Script(lua.RELEASE)
 _GET = Script(lua.GET)
 _DELETE = Script(lua.DELETE)
-_LIST = Script(lua.LIST)
+_HOLDERS = Script(lua.HOLDERS)
 _ADD_TOKEN = Script(lua.ADD_TOKEN)
 _DELETE_TOKEN = Script(lua.DELETE_TOKEN)
 
 
-class RedisStore(RedisJournals, RedisRecords):
+class RedisStore(RedisListings, RedisJournals, RedisRecords):
     """Sessions, access tokens, journals and records in Redis 6.2 or later."""
 
     name = "redis"
@@ -108,7 +104,7 @@ class RedisStore(RedisJournals, RedisRecords):
         keys = self._keys(principal)
         reply = await self._client.call(
             _BEGIN_BY_DIGEST,
-            (keys.digest(digest), keys.index, keys.ends),
+            (keys.digest(digest), *keys.indexes),
             *(keys.base, digest, now, *_of_lease(lease, now)),
         )
         return _session(principal, reply)
@@ -132,7 +128,7 @@ class RedisStore(RedisJournals, RedisRecords):
                 *(keys.base, session_id, now, lease_id, now + ttl, _milliseconds(ttl)),
                 *(change.expected_revision, "" if expected is None else expected, change.keep),
                 change.messages[-1].digest if change.messages else EMPTY,
-                *(change.model, change.system),
+                *(change.model, change.system, title_of(change.messages)),
                 *msgspec.structs.astuple(change.usage),
                 *map(_encode, change.messages),
             ),
@@ -143,17 +139,28 @@ class RedisStore(RedisJournals, RedisRecords):
         _, reply = await self._client.pipeline((*listed, principal), script)
         if reply is None:
             raise moved_on(session_id)
-        return _summary(principal, session_id, reply)
+        return summary_of(principal, session_id, reply)
 
-    async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
+    async def renew(
+        self, leases: Sequence[SessionKey], lease: Lease, now: float
+    ) -> tuple[SessionKey, ...]:
         """Prolong leases that are held."""
         calls = []
         for principal, session_id in leases:
             keys = self._keys(principal)
             args = (keys.base, session_id, now, *_of_lease(lease, now))
             calls.append(ScriptCall(_RENEW, _of_session(keys, session_id), args))
-        if calls:
-            await self._client.pipeline(*calls)
+        replies = await self._client.pipeline(*calls) if calls else ()
+        return tuple([key for key, held in zip(leases, replies, strict=True) if held])
+
+    async def holders(self, keys: Sequence[SessionKey], now: float) -> tuple[str | None, ...]:
+        """Which lease is held on each."""
+        calls = [
+            ScriptCall(_HOLDERS, (self._keys(principal).lease(session_id),), (now,))
+            for principal, session_id in keys
+        ]
+        replies = await self._client.pipeline(*calls) if calls else ()
+        return tuple([name.decode() if name is not None else None for name in replies])
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
         """Give a lease back."""
@@ -175,23 +182,6 @@ class RedisStore(RedisJournals, RedisRecords):
             _DELETE, _of_session(keys, session_id), keys.base, session_id, now
         )
         return bool(existed)
-
-    async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
-    ) -> SessionPage:
-        """A page of sessions, newest first."""
-        after = read_cursor(cursor)
-        principals = [principal] if principal is not None else await self._principals(now)
-        found: list[SessionSummary] = []
-        for start in range(0, len(principals), PRINCIPALS_AT_ONCE):
-            some = principals[start : start + PRINCIPALS_AT_ONCE]
-            replies = await self._client.pipeline(
-                *(self._listing(each, limit + 1, after, now) for each in some)
-            )
-            for each, reply in zip(some, replies, strict=True):
-                found += [_summary(each, item.decode(), fields) for item, fields in reply]
-            found = heapq.nlargest(limit + 1, found, key=position)
-        return make_page(found, limit)
 
     async def add_token(self, token: AccessToken) -> None:
         """Store a new access token."""
@@ -222,34 +212,10 @@ class RedisStore(RedisJournals, RedisRecords):
     def _keys(self, principal: str) -> PrincipalKeys:
         return principal_keys(self._prefix, principal)
 
-    async def _principals(self, now: float) -> list[str]:
-        key = principals_key(self._prefix)
-        _, names = await self._client.pipeline(
-            ("ZREMRANGEBYSCORE", key, "-inf", now), ("ZRANGE", key, 0, -1)
-        )
-        return [name.decode() for name in names]
-
-    def _listing(
-        self, principal: str, limit: int, after: Position | None, now: float
-    ) -> ScriptCall:
-        keys = self._keys(principal)
-        start, below = "+inf", ""
-        if after is not None:
-            updated_at, last_principal, last_id = after
-            # Of those changed at the very same time, who comes later in the order is next.
-            start = repr(updated_at) if principal <= last_principal else f"({updated_at!r}"
-            below = last_id if principal == last_principal else ""
-        return ScriptCall(_LIST, (keys.index, keys.ends), (keys.base, now, start, below, limit))
-
 
 def _of_session(keys: PrincipalKeys, session_id: str) -> tuple[str, ...]:
-    return (
-        keys.session(session_id),
-        keys.messages(session_id),
-        keys.lease(session_id),
-        keys.index,
-        keys.ends,
-    )
+    named = (keys.session(session_id), keys.messages(session_id), keys.lease(session_id))
+    return (*named, *keys.indexes)
 
 
 def _of_lease(lease: Lease, now: float) -> tuple[Value, ...]:
@@ -265,23 +231,6 @@ def _session(principal: str, reply: Any) -> Session | None:
         return None
     session_id, fields, messages = reply
     return Session(
-        _summary(principal, session_id.decode(), fields),
+        summary_of(principal, session_id.decode(), fields),
         _decode_messages(b"[" + b",".join(messages) + b"]"),
-    )
-
-
-def _summary(principal: str, session_id: str, fields: list[bytes]) -> SessionSummary:
-    revision, expires_at, created_at, updated_at, digest, count, *usage = fields[:10]
-    return SessionSummary(
-        id=session_id,
-        principal=principal,
-        revision=int(revision),
-        model=fields[10].decode(),
-        system=fields[11].decode(),
-        digest=digest.decode(),
-        message_count=int(count),
-        usage=Usage(*map(int, usage)),
-        created_at=float(created_at),
-        updated_at=float(updated_at),
-        expires_at=float(expires_at),
     )

@@ -13,15 +13,22 @@ import msgspec
 
 from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
-from llm_mcp_hub.domain.session import Session, SessionAppend, SessionPage, SessionSummary
+from llm_mcp_hub.domain.session import (
+    Listing,
+    Session,
+    SessionAppend,
+    SessionPage,
+    SessionSummary,
+)
 from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.state import sqlite_journals as journals
 from llm_mcp_hub.state import sqlite_sessions as sessions
-from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
 from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
+from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_records import SqliteRecords
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
@@ -96,9 +103,17 @@ class SqliteStore(SqliteRecords):
 
         return await self._short.run(store, writes=True)
 
-    async def renew(self, leases: Sequence[tuple[str, str]], lease: Lease, now: float) -> None:
+    async def renew(
+        self, leases: Sequence[SessionKey], lease: Lease, now: float
+    ) -> tuple[SessionKey, ...]:
         """Prolong leases that are held."""
-        await self._thread.run(lambda db: sessions.renew(db, leases, lease, now), writes=True)
+        return await self._thread.run(
+            lambda db: sessions.renew(db, leases, lease, now), writes=True
+        )
+
+    async def holders(self, keys: Sequence[SessionKey], now: float) -> tuple[str | None, ...]:
+        """Which lease is held on each."""
+        return await self._thread.run(lambda db: sessions.holders(db, keys, now), writes=False)
 
     async def release(self, principal: str, session_id: str, lease_id: str) -> None:
         """Give a lease back."""
@@ -119,14 +134,19 @@ class SqliteStore(SqliteRecords):
         )
 
     async def list_sessions(
-        self, principal: str | None, limit: int, cursor: str | None, now: float
+        self,
+        principal: str | None,
+        limit: int,
+        cursor: str | None,
+        now: float,
+        listing: Listing = NEWEST_FIRST,
     ) -> SessionPage:
-        """A page of sessions, newest first."""
-        after = read_cursor(cursor)
+        """A page of sessions."""
+        after = read_cursor(cursor, listing)
         found = await self._thread.run(
-            lambda db: sessions.listing(db, principal, limit + 1, after, now), writes=False
+            lambda db: page(db, principal, limit + 1, after, now, listing), writes=False
         )
-        return make_page(found, limit)
+        return make_page(found, limit, listing)
 
     async def add_token(self, token: AccessToken) -> None:
         """Store a new access token."""

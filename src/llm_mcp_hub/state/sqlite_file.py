@@ -11,6 +11,10 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
+from llm_mcp_hub.domain.chat import Message
+from llm_mcp_hub.domain.session import StoredMessage, title_of
 from llm_mcp_hub.errors import ConfigError, StateUnavailable
 
 MEMORY = ":memory:"
@@ -84,6 +88,19 @@ _JOURNALS = (
         PRIMARY KEY (journal, last)
     ) WITHOUT ROWID""",
 )
+_LISTINGS = (
+    "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",
+    """UPDATE sessions SET title = coalesce((
+        SELECT message_title(body) FROM messages
+        WHERE session = key AND message_title(body) <> '' ORDER BY seq LIMIT 1
+    ), '')""",
+    "DROP INDEX sessions_by_time",
+    # All that a listing looks at to find its page, so that it reads no session but those on it.
+    """CREATE INDEX sessions_listed ON sessions (
+        principal, updated_at, id, expires_at, created_at, message_count,
+        input_tokens, output_tokens, model, title
+    )""",
+)
 _RECORDS = (
     """CREATE TABLE collections (
         name TEXT PRIMARY KEY,
@@ -97,7 +114,7 @@ _RECORDS = (
         PRIMARY KEY (collection, name)
     ) WITHOUT ROWID""",
 )
-_STEPS = (_SESSIONS, _JOURNALS, _RECORDS)
+_STEPS = (_SESSIONS, _JOURNALS, _RECORDS, _LISTINGS)
 """What each version of the tables added to the one before."""
 SCHEMA_VERSION = len(_STEPS)
 
@@ -232,6 +249,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     version = _version(connection)
     connection.execute("COMMIT")
     if version < SCHEMA_VERSION:
+        connection.create_function("message_title", 1, _message_title, deterministic=True)
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have been faster.
         for step in _STEPS[_version(connection) :]:
@@ -242,6 +260,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # With a write-ahead log this can lose the last turns in a power cut, but corrupt nothing.
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _message_title(body: bytes) -> str:
+    message = msgspec.json.decode(body, type=Message)
+    return title_of([StoredMessage(message, "", 0.0)])
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -13,9 +13,8 @@ from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary, StoredMessage
 from llm_mcp_hub.domain.transcript import EMPTY
-from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
-from llm_mcp_hub.state.paging import Position
 
 Row = tuple[Any, ...]
 
@@ -25,16 +24,16 @@ SWEEP_ROWS = 50
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 
-_COLUMNS = (
+COLUMNS = (
     "key, principal, id, revision, model, digest, message_count, input_tokens, cached_tokens, "
-    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system"
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, title"
 )
 _NAMED = (
-    f"SELECT {_COLUMNS} FROM sessions "  # noqa: S608  # constants only, here and below
+    f"SELECT {COLUMNS} FROM sessions "  # noqa: S608  # constants only, here and below
     "WHERE principal = ? AND id = ? AND expires_at > ?"
 )
 _BY_DIGEST = (
-    f"SELECT {_COLUMNS} FROM sessions "  # noqa: S608
+    f"SELECT {COLUMNS} FROM sessions "  # noqa: S608
     "WHERE principal = ? AND digest = ? AND expires_at > ? ORDER BY updated_at DESC, id DESC"
 )
 _TAKE = (
@@ -45,12 +44,12 @@ _TAKE = (
 _UPDATE = (
     "UPDATE sessions SET revision = ?, model = ?, digest = ?, message_count = ?, "
     "input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, "
-    "created_at = ?, updated_at = ?, expires_at = ?, system = ? WHERE key = ?"
+    "created_at = ?, updated_at = ?, expires_at = ?, system = ?, title = ? WHERE key = ?"
 )
 _INSERT = (
     "INSERT INTO sessions (revision, model, digest, message_count, input_tokens, cached_tokens, "
-    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, principal, id) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, title, "
+    "principal, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -85,7 +84,7 @@ def append(
 ) -> SessionSummary:
     """Compare, then write."""
     row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
-    stored = _summary(row) if row is not None else None
+    stored = summary_of(row) if row is not None else None
     if not fits(change, stored) or _held_by_another(db, principal, session_id, lease_id, now):
         raise moved_on(session_id)
     kept_digest = EMPTY
@@ -115,10 +114,11 @@ def append(
 
 
 def renew(
-    db: sqlite3.Connection, leases: Sequence[tuple[str, str]], lease: Lease, now: float
-) -> None:
+    db: sqlite3.Connection, leases: Sequence[SessionKey], lease: Lease, now: float
+) -> tuple[SessionKey, ...]:
     """Prolong leases that are held, and the sessions under them."""
     until = now + lease.seconds
+    held = []
     for key in leases:
         renewed = db.execute(
             "UPDATE leases SET until = ? "
@@ -126,11 +126,22 @@ def renew(
             (until, *key, lease.id, now),
         )
         if renewed.rowcount:
+            held.append(key)
             db.execute(
                 "UPDATE sessions SET expires_at = ? "
                 "WHERE principal = ? AND id = ? AND expires_at > ? AND expires_at < ?",
                 (until, *key, now, until),
             )
+    return tuple(held)
+
+
+def holders(
+    db: sqlite3.Connection, keys: Sequence[SessionKey], now: float
+) -> tuple[str | None, ...]:
+    """Whose lease is on each session."""
+    found = "SELECT id FROM leases WHERE principal = ? AND session_id = ? AND until > ?"
+    rows = [db.execute(found, (*key, now)).fetchone() for key in keys]
+    return tuple([row[0] if row is not None else None for row in rows])
 
 
 def release(db: sqlite3.Connection, principal: str, session_id: str, lease_id: str) -> None:
@@ -144,7 +155,7 @@ def release(db: sqlite3.Connection, principal: str, session_id: str, lease_id: s
 def get(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> Session | None:
     """Read a session."""
     row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
-    return Session(_summary(row), _messages(db, row[0])) if row is not None else None
+    return Session(summary_of(row), _messages(db, row[0])) if row is not None else None
 
 
 def delete(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> bool:
@@ -154,27 +165,6 @@ def delete(db: sqlite3.Connection, principal: str, session_id: str, now: float) 
     db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", key)
     db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", key)
     return existed
-
-
-def listing(
-    db: sqlite3.Connection, principal: str | None, limit: int, after: Position | None, now: float
-) -> list[SessionSummary]:
-    """The `limit` newest sessions after a position."""
-    where = "expires_at > ?"
-    values: list[float | str] = [now]
-    if principal is not None:
-        where += " AND principal = ?"
-        values.append(principal)
-    if after is not None:
-        # The first comparison repeats what the second implies, for the index to be used.
-        where += " AND updated_at <= ? AND (updated_at, principal, id) < (?, ?, ?)"
-        values += [after[0], *after]
-    rows = db.execute(
-        f"SELECT {_COLUMNS} FROM sessions WHERE {where} "  # noqa: S608
-        "ORDER BY updated_at DESC, principal DESC, id DESC LIMIT ?",
-        (*values, limit),
-    )
-    return [_summary(row) for row in rows]
 
 
 def sweep(db: sqlite3.Connection, now: float) -> bool:
@@ -206,16 +196,17 @@ def _held_by_another(
 
 
 def _outlive(db: sqlite3.Connection, row: Row, until: float) -> Session:
-    summary = _summary(row)
+    summary = summary_of(row)
     if summary.expires_at < until:
         db.execute("UPDATE sessions SET expires_at = ? WHERE key = ?", (until, row[0]))
         summary = msgspec.structs.replace(summary, expires_at=until)
     return Session(summary, _messages(db, row[0]))
 
 
-def _summary(row: Row) -> SessionSummary:
+def summary_of(row: Row) -> SessionSummary:
+    """A session from a row of `COLUMNS`."""
     (_, principal, session_id, revision, model, digest, count, *usage) = row[:11]
-    created_at, updated_at, expires_at, system = row[11:]
+    created_at, updated_at, expires_at, system, title = row[11:]
     return SessionSummary(
         id=session_id,
         principal=principal,
@@ -228,6 +219,7 @@ def _summary(row: Row) -> SessionSummary:
         created_at=created_at,
         updated_at=updated_at,
         expires_at=expires_at,
+        title=title,
     )
 
 
@@ -242,6 +234,7 @@ def _values(summary: SessionSummary) -> Iterable[Any]:
         summary.updated_at,
         summary.expires_at,
         summary.system,
+        summary.title,
     )
 
 

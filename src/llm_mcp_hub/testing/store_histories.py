@@ -16,7 +16,13 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import Usage
-from llm_mcp_hub.domain.session import SessionAppend, SessionSummary, StoredMessage
+from llm_mcp_hub.domain.session import (
+    Listing,
+    SessionAppend,
+    SessionSort,
+    SessionSummary,
+    StoredMessage,
+)
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.state.base import Lease, Store
 from llm_mcp_hub.testing.store_journal_steps import JournalStep, journal_steps
@@ -86,6 +92,11 @@ class _Delete(Struct, frozen=True):
 
 class _ListAll(Struct, frozen=True):
     principal: str | None
+    listing: Listing
+
+
+class _Holders(Struct, frozen=True):
+    keys: tuple[Key, ...]
 
 
 class _ReadAll(Struct, frozen=True):
@@ -97,7 +108,7 @@ class _Wait(Struct, frozen=True):
 
 
 _SessionStep = _Begin | _BeginByDigest | _Append | _Renew | _Release | _Delete
-_Step = _SessionStep | _ListAll | _ReadAll | _Wait | JournalStep | RecordStep
+_Step = _SessionStep | _ListAll | _Holders | _ReadAll | _Wait | JournalStep | RecordStep
 _Steps = Mapping[str, tuple[int, st.SearchStrategy[_Step]]]
 """Each with its weight among all of them."""
 
@@ -121,13 +132,20 @@ _appends = st.builds(
     created_at_off=st.sampled_from([None, 0.0, 0.0, -1.0]),
     tokens=st.integers(0, 9),
 )
+_listings = st.builds(
+    Listing,
+    st.sampled_from(SessionSort),
+    st.booleans(),
+    st.sampled_from([(), (), (), ("s1",), ("a",), ("t1", "bob")]),
+)
 _session_steps: _Steps = {
     "append": (6, _appends),
     "begin": (4, st.builds(_Begin, _keys, _leases)),
     "by digest": (6, st.builds(_BeginByDigest, st.sampled_from(["ann", "bob"]), _digests, _leases)),
     "wait": (3, st.builds(_Wait, st.sampled_from([1.0, 1.0, 4.0, 5.0, 5.0, 56.0, 300.0]))),
     "read": (3, st.just(_ReadAll())),
-    "list": (2, st.builds(_ListAll, st.sampled_from(["ann", "bob", None]))),
+    "list": (2, st.builds(_ListAll, st.sampled_from(["ann", "bob", None]), _listings)),
+    "holders": (1, st.builds(_Holders, st.lists(_keys, max_size=3).map(tuple))),
     "renew": (2, st.builds(_Renew, st.lists(_keys, min_size=1, max_size=3).map(tuple), _leases)),
     "release": (1, st.builds(_Release, _keys, _turns)),
     "delete": (1, st.builds(_Delete, _keys)),
@@ -188,8 +206,13 @@ def _machine(
                     self.same(store.release(*key, turn), lambda: model.release(key, turn))
                 case _Delete(key):
                     self.same(store.delete(*key, now), lambda: model.delete(key, now))
-                case _ListAll(name):
-                    self.same(_all_pages(store, name, now), lambda: model.listing(name, now))
+                case _ListAll(name, listing):
+                    self.same(
+                        _all_pages(store, name, now, listing),
+                        lambda: model.listing(name, now, listing),
+                    )
+                case _Holders(keys):
+                    self.same(store.holders(keys, now), lambda: model.holders(keys, now))
                 case _ReadAll():
                     for each in KEYS:
                         self.same(store.get(*each, now), partial(model.get, each, now))
@@ -242,10 +265,12 @@ async def _outcome_of(call: Awaitable[Any]) -> Any:
         return type(error)
 
 
-async def _all_pages(store: Store, principal: str | None, now: float) -> list[SessionSummary]:
-    page = await store.list_sessions(principal, PAGE, None, now)
+async def _all_pages(
+    store: Store, principal: str | None, now: float, listing: Listing
+) -> list[SessionSummary]:
+    page = await store.list_sessions(principal, PAGE, None, now, listing)
     found = [*page.sessions]
     while page.next_cursor is not None:
-        page = await store.list_sessions(principal, PAGE, page.next_cursor, now)
+        page = await store.list_sessions(principal, PAGE, page.next_cursor, now, listing)
         found += page.sessions
     return found

@@ -1,12 +1,21 @@
 """A store as a few lines of Python: slow, plain, and right at a glance."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
-from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary
+from llm_mcp_hub.domain.session import (
+    Listing,
+    Session,
+    SessionAppend,
+    SessionSort,
+    SessionSummary,
+    StoredMessage,
+)
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
-from llm_mcp_hub.state.base import Lease
+from llm_mcp_hub.state.base import NEWEST_FIRST, Lease
 from llm_mcp_hub.state.records import Collection, Record
 
 Key = tuple[str, str]
@@ -79,16 +88,22 @@ class StoreModel:
             created_at=created_at,
             updated_at=now,
             expires_at=now + ttl,
+            title=self._title(session, messages, change),
         )
         self.sessions[key] = Session(summary, messages)
         self.leases.pop(key, None)
         return summary
 
-    def renew(self, keys: tuple[Key, ...], lease: Lease, now: float) -> None:
+    def renew(self, keys: tuple[Key, ...], lease: Lease, now: float) -> tuple[Key, ...]:
         """As the store."""
-        for key in keys:
-            if self.holder(key, now) == lease.id:
-                self.begin(key, lease, now)
+        held = tuple(key for key in keys if self.holder(key, now) == lease.id)
+        for key in held:
+            self.begin(key, lease, now)
+        return held
+
+    def holders(self, keys: tuple[Key, ...], now: float) -> tuple[str | None, ...]:
+        """As the store."""
+        return tuple(self.holder(key, now) for key in keys)
 
     def release(self, key: Key, lease_id: str) -> None:
         """As the store."""
@@ -102,14 +117,34 @@ class StoreModel:
         self.leases.pop(key, None)
         return existed
 
-    def listing(self, principal: str | None, now: float) -> list[SessionSummary]:
+    def listing(
+        self, principal: str | None, now: float, listing: Listing = NEWEST_FIRST
+    ) -> list[SessionSummary]:
         """All pages of a listing."""
         found = [
             session.summary
             for key, session in self.sessions.items()
             if principal in (None, key[0]) and session.summary.expires_at > now
         ]
-        return sorted(found, key=lambda one: (one.updated_at, one.principal, one.id), reverse=True)
+        for word in listing.words:
+            found = [
+                each
+                for each in found
+                if any(word in text.lower() for text in (each.id, each.principal, each.model))
+                or word in each.title.lower()
+            ]
+        values: dict[SessionSort, Callable[[SessionSummary], float]] = {
+            SessionSort.LAST_USED: lambda one: one.updated_at,
+            SessionSort.CREATED: lambda one: one.created_at,
+            SessionSort.MESSAGES: lambda one: one.message_count,
+            SessionSort.TOKENS: lambda one: one.usage.input_tokens + one.usage.output_tokens,
+        }
+        value = values[listing.sort]
+        return sorted(
+            found,
+            key=lambda one: (value(one), one.principal, one.id),
+            reverse=not listing.ascending,
+        )
 
     def read_journal(
         self, principal: str, turn_id: str, after: int, now: float, wanted_until: float = 0.0
@@ -153,6 +188,16 @@ class StoreModel:
         """As the store."""
         if self.turns.get((principal, key)) == turn_id:
             del self.turns[principal, key]
+
+    @staticmethod
+    def _title(
+        session: Session | None, messages: tuple[StoredMessage, ...], change: SessionAppend
+    ) -> str:
+        kept = len(messages) - len(change.messages)
+        before = session.summary.title if session and kept else ""
+        texts = [one.message.text for one in change.messages if one.message.role == "user"]
+        words = [" ".join(text.split()) for text in texts if text.split()]
+        return before or (words or [""])[0][:80]
 
     def list_records(self, collection: str) -> Collection:
         """As the store."""

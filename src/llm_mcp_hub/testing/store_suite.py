@@ -27,6 +27,7 @@ from llm_mcp_hub.testing import (
     store_keys,
     store_leases,
     store_listing,
+    store_orders,
     store_records,
     store_sessions,
 )
@@ -38,6 +39,7 @@ STORE_PROMISES: tuple[Promise[Store], ...] = (
     *store_leases.promise.all,
     *store_journals.promise.all,
     *store_keys.promise.all,
+    *store_orders.promise.all,
     *store_records.promise.all,
     *store_listing.promise.all,
 )

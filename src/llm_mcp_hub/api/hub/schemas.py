@@ -11,10 +11,11 @@ from llm_mcp_hub.services.status import ProviderReport, TokenReport
 
 
 class SessionObject(Struct, frozen=True):
-    """A session. `owner` is the principal it belongs to."""
+    """A session. `owner` is the principal it belongs to, `running_turn` what runs on it now."""
 
     id: str
     owner: str
+    title: str
     model: str
     revision: int
     message_count: int
@@ -22,6 +23,7 @@ class SessionObject(Struct, frozen=True):
     created_at: float
     updated_at: float
     expires_at: float
+    running_turn: str | None = None
     object: Literal["session"] = "session"
 
 
@@ -41,7 +43,7 @@ class SessionDetail(Struct, frozen=True):
 
 
 class SessionList(Struct, frozen=True):
-    """A page of sessions, newest first. `next_cursor` goes into `cursor` for the next page."""
+    """A page of sessions. `next_cursor` goes into `cursor` for the next page."""
 
     data: list[SessionObject]
     next_cursor: str | None
@@ -74,11 +76,12 @@ class Readiness(Struct, frozen=True):
     ready: bool
 
 
-def session_object(summary: SessionSummary) -> SessionObject:
+def session_object(summary: SessionSummary, running_turn: str | None = None) -> SessionObject:
     """A session for the wire."""
     return SessionObject(
         id=summary.id,
         owner=summary.principal,
+        title=summary.title,
         model=summary.model,
         revision=summary.revision,
         message_count=summary.message_count,
@@ -86,13 +89,14 @@ def session_object(summary: SessionSummary) -> SessionObject:
         created_at=summary.created_at,
         updated_at=summary.updated_at,
         expires_at=summary.expires_at,
+        running_turn=running_turn,
     )
 
 
-def session_detail(session: Session) -> SessionDetail:
+def session_detail(session: Session, running_turn: str | None = None) -> SessionDetail:
     """A session with its conversation, for the wire."""
     return SessionDetail(
-        session=session_object(session.summary),
+        session=session_object(session.summary, running_turn),
         system=session.summary.system,
         messages=[SessionMessage(entry.message, entry.created_at) for entry in session.messages],
     )

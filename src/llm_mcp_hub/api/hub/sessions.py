@@ -1,6 +1,6 @@
 """`GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{id}`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Request, delete, get
 from litestar.datastructures import State
@@ -12,6 +12,7 @@ from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
 from llm_mcp_hub.api.hub.schemas import SessionDetail, SessionList, session_detail, session_object
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.ids import SESSION_ID_PATTERN
+from llm_mcp_hub.domain.session import Listing, SessionSort, search_words
 from llm_mcp_hub.hub import Hub
 
 AnyRequest = Request[None, None, State]
@@ -34,7 +35,7 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         security=SECURITY,
         tags=["sessions"],
         responses=error_responses(),
-        summary="List sessions, newest first",
+        summary="List and find sessions",
     )
     async def list_sessions(
         request: AnyRequest,
@@ -42,13 +43,33 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         limit: Annotated[int, QueryParameter(name="limit", ge=1, le=200)] = 50,
         cursor: Annotated[str | None, QueryParameter(name="cursor")] = None,
         everybody: Annotated[
-            bool, QueryParameter(name="all", description="Everybody's; needs the scope `admin`.")
-        ] = False,
+            bool | None,
+            QueryParameter(
+                name="all",
+                description="Everybody's, which needs the scope `admin` and is what that gets "
+                "unless it names an owner or says `false`.",
+            ),
+        ] = None,
+        search: Annotated[
+            str,
+            QueryParameter(
+                name="q",
+                max_length=200,
+                description="Words that are all in the id, the owner, the model or the title.",
+            ),
+        ] = "",
+        sort: Annotated[SessionSort, QueryParameter(name="sort")] = SessionSort.LAST_USED,
+        order: Annotated[Literal["asc", "desc"], QueryParameter(name="order")] = "desc",
     ) -> SessionList:
+        principal = caller(request.scope)
+        if everybody is None:
+            everybody = owner is None and principal.may(Scope.ADMIN)
+        listing = Listing(sort, order == "asc", search_words(search))
         page = await hub.sessions.list(
-            caller(request.scope), owner, limit, cursor, everybody=everybody
+            principal, owner, limit, cursor, everybody=everybody, listing=listing
         )
-        return SessionList([session_object(one) for one in page.sessions], page.next_cursor)
+        turns = await hub.sessions.turns_on([(one.principal, one.id) for one in page.sessions])
+        return SessionList([*map(session_object, page.sessions, turns)], page.next_cursor)
 
     @get(
         "/v1/sessions/{session_id:str}",
@@ -61,7 +82,10 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     async def get_session(
         request: AnyRequest, session_id: SessionId, owner: Owner = None
     ) -> SessionDetail:
-        return session_detail(await hub.sessions.get(caller(request.scope), owner, session_id))
+        principal = caller(request.scope)
+        session = await hub.sessions.get(principal, owner, session_id)
+        (turn,) = await hub.sessions.turns_on([(owner or principal.name, session_id)])
+        return session_detail(session, turn)
 
     @delete(
         "/v1/sessions/{session_id:str}",
@@ -69,7 +93,7 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         security=SECURITY,
         tags=["sessions"],
         responses=error_responses(404),
-        summary="Forget a session",
+        summary="Forget a session, and interrupt what runs on it",
     )
     async def delete_session(
         request: AnyRequest, session_id: SessionId, owner: Owner = None
