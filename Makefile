@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help run test install tools lint typecheck check docs bench soak lock clean
+.PHONY: help run test install tools lint typecheck check docs bench bench-mcp soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ docs: ## Build the documentation into site/
 
 bench: .venv/dev ## Measure what the hub adds to a request
 	$(PYTHON) benchmarks/overhead.py $(ARGS)
+
+bench-mcp: .venv/dev ## Measure what the hub adds to an MCP tool call
+	$(PYTHON) benchmarks/mcp.py $(ARGS)
 
 soak: .venv/dev ## See for a quarter of an hour whether the hub grows: make soak ARGS="--minutes 3"
 	$(PYTHON) benchmarks/soak.py $(ARGS)

@@ -55,7 +55,7 @@ class Server:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "servers.py"), *arguments],
+            [sys.executable, "-P", str(HERE / "servers.py"), *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )

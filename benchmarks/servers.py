@@ -1,7 +1,9 @@
 """The servers that are compared, each run as `python benchmarks/servers.py KIND …`.
 
 `hub`: the whole hub, everything on, with the echo provider. `bare`: one Litestar handler that
-parses the same request and answers with the same bytes, and nothing else.
+parses the same request and answers with the same bytes, and nothing else. `bare-mcp`: the SDK's
+own MCP server and application, with a tool that answers as the hub's `list_providers` does, from
+memory. Run with `-P`: beside this file is one that is called like the SDK.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvicorn
 import uvloop
 from litestar import Litestar, post
@@ -47,7 +50,38 @@ async def bare(data: ChatCompletionRequest) -> Any:
     return Stream(events(), media_type="text/event-stream")
 
 
-async def serve(app: Litestar, hub: Hub | None) -> None:
+def bare_mcp() -> Any:
+    """The SDK's own server and application."""
+    from mcp.server.lowlevel import Server  # noqa: PLC0415  # the others do without
+    from mcp_types import CallToolResult, ListToolsResult, TextContent  # noqa: PLC0415
+
+    from llm_mcp_hub.domain.status import ProviderState  # noqa: PLC0415
+    from llm_mcp_hub.mcp.schemas import ProviderObject, ProvidersResult  # noqa: PLC0415
+    from llm_mcp_hub.mcp.tools import input_schema, tool_list  # noqa: PLC0415
+
+    figures = (None, None, None, "", ["echo/echo"], 2, 0, 0)
+    found = ProvidersResult([ProviderObject("echo", ProviderState.AVAILABLE, "", "", *figures)])
+
+    async def list_tools(_context: Any, _params: Any) -> Any:
+        return ListToolsResult(tools=tool_list())
+
+    async def call_tool(_context: Any, _params: Any) -> Any:
+        text = msgspec.json.encode(found).decode()
+        return CallToolResult(
+            content=[TextContent(type="text", text=text)],
+            structured_content=msgspec.to_builtins(found),
+        )
+
+    server: Server[Any] = Server(
+        "bare",
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=input_schema,
+    )
+    return server.streamable_http_app()
+
+
+async def serve(app: Any, hub: Hub | None) -> None:
     """Serve on a free port; print the port and a token when ready."""
     config = uvicorn.Config(
         app,
@@ -72,7 +106,7 @@ async def serve(app: Litestar, hub: Hub | None) -> None:
 
 
 def main() -> None:
-    """`servers.py bare LOG` or `servers.py hub LOG STATE_URL DATA_DIR WORKERS`."""
+    """`servers.py bare LOG`, `bare-mcp LOG` or `hub LOG STATE_URL DATA_DIR WORKERS`."""
     kind, log = sys.argv[1], Path(sys.argv[2])
     # Threads and children inherit the core of the thread that starts them.
     os.sched_setaffinity(0, {0})
@@ -80,7 +114,10 @@ def main() -> None:
     with log.open("a") as stream:
         configure_logging(LogConfig(format="json"), stream)
         if kind == "bare":
-            app, hub = Litestar([bare], openapi_config=None, logging_config=None), None
+            app: Any = Litestar([bare], openapi_config=None, logging_config=None)
+            hub = None
+        elif kind == "bare-mcp":
+            app, hub = bare_mcp(), None
         else:
             state, data_dir, workers = sys.argv[3:6]
             echo = {

@@ -164,7 +164,8 @@ def main() -> None:
             direct.close()
         with (
             create_test_hub(
-                {"providers": {"claude": settings}}, plugins=[("claude", llm_mcp_hub_claude)]
+                {"providers": {"claude": settings}, "mcp": {"enabled": False}},
+                plugins=[("claude", llm_mcp_hub_claude)],
             ) as hub,
             httpx.Client(base_url=hub.base_url, headers=hub.headers(), timeout=60) as client,
         ):

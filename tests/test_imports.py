@@ -23,7 +23,8 @@ ORDER = (
     {"plugins", "turn_log"},
     {"services"},
     {"hub"},
-    {"api", "mcp"},
+    {"mcp"},
+    {"api"},
     {"app", "plugin", "cli", "commands", "testing", "__init__", "__main__"},
 )
 """A part may import itself and everything above its line; on the last line, its neighbours too."""
@@ -164,12 +165,53 @@ def too_long(source: Path) -> list[str]:
     return problems
 
 
+LIBRARIES = {
+    "litestar": {"api", "app", "plugin", "testing"},
+    "mcp": {"mcp"},
+    "mcp_types": {"mcp"},
+    "starlette": {"mcp"},
+    "sse_starlette": {"mcp"},
+    "anyio": {"mcp"},
+}
+"""Libraries that only some parts may import."""
+
+
+def problems_of_libraries(source: Path) -> list[str]:
+    """Every import of a library where it does not belong."""
+    problems = []
+    for name, file in modules(source):
+        part = name.partition(".")[0]
+        problems += [
+            f"{name} imports {imported}"
+            for imported in sorted(imports(file, f"{HUB}.{name}"))
+            if part not in LIBRARIES.get(imported.partition(".")[0], {part})
+        ]
+    return problems
+
+
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 SOURCES = [ROOT / "src" / HUB, *(plugin / "src" for plugin in PLUGINS)]
 
 
 def test_imports_point_one_way() -> None:
     assert problems_of_direction(ROOT / "src" / HUB) == []
+
+
+def test_libraries_are_imported_only_where_they_belong() -> None:
+    assert problems_of_libraries(ROOT / "src" / HUB) == []
+
+
+def test_a_library_in_the_wrong_place_is_found(tmp_path: Path) -> None:
+    files = {
+        "services/a.py": "from litestar import get",
+        "api/b.py": "import mcp.server",
+        "api/c.py": "from litestar import get",
+        "mcp/d.py": "from mcp_types import Tool",
+    }
+    assert problems_of_libraries(write(tmp_path, files)) == [
+        "api.b imports mcp.server",
+        "services.a imports litestar.get",
+    ]
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
@@ -204,7 +246,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
         ("providers/a.py", "import llm_mcp_hub.state", "providers.a imports"),
         ("services/a.py", "from llm_mcp_hub.api.sse import x", "services.a imports"),
         ("services/a.py", "from llm_mcp_hub import create_app", "services.a imports"),
-        ("api/a.py", "from llm_mcp_hub.mcp import x", "api.a imports"),
+        ("mcp/a.py", "from llm_mcp_hub.api import x", "mcp.a imports"),
         ("api/__init__.py", "from ..app import x", "api imports"),
         ("api/openai/__init__.py", "from ... import app", "api.openai imports"),
         ("hub.py", "from .api import sse", "hub imports"),

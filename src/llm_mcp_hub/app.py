@@ -19,6 +19,7 @@ EXPOSED_HEADERS = [
     "X-Should-Retry",
     "Retry-After",
     *LIMIT_HEADERS,
+    "Mcp-Session-Id",
 ]
 """What a web page of an allowed origin may read of a reply beside its body."""
 

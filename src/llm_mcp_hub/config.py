@@ -102,6 +102,23 @@ class UsageConfig(Struct, frozen=True, forbid_unknown_fields=True):
     retention_days: int = 400
 
 
+class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mcp]`.
+
+    Attributes:
+        enabled: Whether the hub serves `/mcp`, `/sse` and `/messages`.
+        stateless: Keep nothing between requests at `/mcp`: any replica can take each of them.
+        wait_seconds: How long a tool call whose client asked for no progress waits for the answer
+            before it ends with the id of a turn to fetch. 0: to the end of the answer.
+        keep_alive_seconds: How long an answer may be silent towards a client that asked for it.
+    """
+
+    enabled: bool = True
+    stateless: bool = False
+    wait_seconds: float = 50.0
+    keep_alive_seconds: float = 10.0
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`. `auto` is console lines on a terminal, JSON elsewhere."""
 
@@ -130,6 +147,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     turns: TurnsConfig = TurnsConfig()
     alerts: AlertsConfig = AlertsConfig()
     usage: UsageConfig = UsageConfig()
+    mcp: McpConfig = McpConfig()
     log: LogConfig = LogConfig()
     aliases: dict[str, str] = {}
     providers: dict[str, dict[str, Any]] = {}
@@ -166,20 +184,18 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
             ("turns.journal_seconds", self.turns.journal_seconds),
             ("usage.retention_days", self.usage.retention_days),
+            ("mcp.keep_alive_seconds", self.mcp.keep_alive_seconds),
         ):
             # Port 0 lets the system choose one.
             if not (0 < value < math.inf) and (path, value) != ("server.port", 0):
                 raise ConfigError(f"{path}: must be a number greater than zero", param=path)
-        if not 0 <= self.turns.resume_seconds < math.inf:
-            raise ConfigError(
-                "turns.resume_seconds: must be zero or a number of seconds",
-                param="turns.resume_seconds",
-            )
-        if not 0 <= self.alerts.provider_seconds < math.inf:
-            raise ConfigError(
-                "alerts.provider_seconds: must be zero or a number of seconds",
-                param="alerts.provider_seconds",
-            )
+        for path, value in (
+            ("turns.resume_seconds", self.turns.resume_seconds),
+            ("alerts.provider_seconds", self.alerts.provider_seconds),
+            ("mcp.wait_seconds", self.mcp.wait_seconds),
+        ):
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{path}: must be zero or a number of seconds", param=path)
         if any(not 1 <= each <= 365 for each in self.alerts.days):
             raise ConfigError("alerts.days: each is 1 to 365", param="alerts.days")
         check_webhook(self.alerts.webhook_url)

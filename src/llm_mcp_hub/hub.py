@@ -8,7 +8,7 @@ before anything is started.
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +24,10 @@ from llm_mcp_hub.plugins import Plugins, load_plugins
 from llm_mcp_hub.providers.maker import ProviderMaker, configured_providers
 from llm_mcp_hub.providers.registry import build_registry
 from llm_mcp_hub.services.access import AccessService
+from llm_mcp_hub.services.background import BackgroundTurns
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.courier import Courier
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
@@ -93,6 +95,7 @@ class Hub:
         self.registry = build_registry(configured, maker)
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
+        self.choice = ModelChoice(self.registry, self.store)
         self.events = Events()
         self._running = RunningTurns()
         self.sessions = SessionService(self.store, self._running, self.events)
@@ -125,6 +128,8 @@ class Hub:
             refused=self._recorder.record,
         )
         self.chat = ChatService(self.catalog, context, self.events)
+        self.background = BackgroundTurns()
+        self._when_stopped: list[Callable[[], None]] = []
         self.verify = VerifyService(self.registry, self.chat)
         self.monitor = Monitor(
             self.status,
@@ -196,6 +201,12 @@ class Hub:
             log.warning("hub.turns_stopped", turns=len(self._running))
         await self._running.stop(STOP_SECONDS)
         self.events.end()
+        for tell in self._when_stopped:
+            tell()
+
+    def when_stopped(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once no turn runs any more: what is open without a turn may end."""
+        self._when_stopped.append(tell)
 
     async def aclose(self) -> None:
         """End everything; bounded, and done when it returns, even if it is cancelled."""
@@ -239,6 +250,7 @@ class Hub:
     async def _close(self) -> None:
         try:
             await self.stop_turns()
+            await self.background.aclose()
             await self.monitor.aclose()
             await self.providers.aclose()
             await self.registry.aclose()

@@ -15,6 +15,7 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
 from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
+from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
@@ -39,10 +40,11 @@ class HubPlugin(InitPlugin, CLIPlugin):
     ) -> None:
         self.hub = hub if hub is not None else Hub(config or HubConfig())
         self._path = path
+        self._mcp = McpRoutes(self.hub, path)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the routes and the lifespan."""
-        app_config.route_handlers.append(hub_router(self.hub, self._path))
+        app_config.route_handlers.append(hub_router(self.hub, self._path, self._mcp))
         app_config.lifespan.append(self._lifespan)
         return app_config
 
@@ -57,5 +59,5 @@ class HubPlugin(InitPlugin, CLIPlugin):
         base = self._path.rstrip("/")
         paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
         document_streams(app, *(f"{base}{path}" for path in paths))
-        async with self.hub:
+        async with self.hub, self._mcp.serving():
             yield

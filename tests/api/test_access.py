@@ -41,6 +41,10 @@ ROUTES = [
     ("DELETE", "/v1/access-tokens/0123456789ab", {"admin"}),
     ("GET", "/metrics", {"admin"}),
     ("GET", "/health/tokens", {"chat", "sessions", "admin"}),
+    # What a caller may do there depends on the tool: tests/api/mcp.
+    ("POST", "/mcp", {"chat", "sessions", "admin"}),
+    ("POST", "/messages", {"chat", "sessions", "admin"}),
+    ("POST", "/sse", {"chat", "sessions", "admin"}),  # it wants a GET, which would not end
 ]
 
 

@@ -15,12 +15,13 @@ from llm_mcp_hub.api.hub.providers import provider_handlers
 from llm_mcp_hub.api.hub.sessions import session_handlers
 from llm_mcp_hub.api.hub.turns import turn_handlers
 from llm_mcp_hub.api.hub.usage import usage_handlers
+from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
 from llm_mcp_hub.hub import Hub
 
 
-def hub_router(hub: Hub, path: str) -> Router:
+def hub_router(hub: Hub, path: str, mcp: McpRoutes) -> Router:
     """The routes of one hub, below `path`."""
     gate = Gate(hub.config.server, hub.access)
     handlers: list[ControllerRouterHandler] = [
@@ -36,5 +37,6 @@ def hub_router(hub: Hub, path: str) -> Router:
         *access_token_handlers(hub, gate),
         *health_handlers(hub, gate),
         *metrics_handlers(hub, gate),
+        *mcp.handlers(gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

@@ -72,6 +72,10 @@ class HubServer(uvicorn.Server):
         """Start, then say so."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._hub.config.mcp.enabled:
+            from llm_mcp_hub.mcp.mount import leave_streams_to_the_hub  # noqa: PLC0415  # see api.mcp
+
+            leave_streams_to_the_hub()
         if not self.should_exit and sockets:
             await self._announce(sockets[0].getsockname()[1])
         gc.collect()

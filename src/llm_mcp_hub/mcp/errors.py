@@ -74,7 +74,43 @@ CODES: dict[type[HubError], int | None] = {
 }
 """The JSON-RPC code of every error, or `TOOL_RESULT`."""
 
+ADVICE: dict[type[HubError], str] = {
+    errors.UnknownModel: "The tool list_models has the ids of all models.",
+    errors.UnknownProvider: "The tool list_providers has their names.",
+    errors.UnknownSession: "Leave session_id out to begin a new session.",
+    errors.UnknownTurn: "If the turn had a session, get_session has its answer.",
+    errors.SessionBusy: "Wait for the turn that runs, or leave session_id out for a new session.",
+    errors.SessionChanged: "Look at it with get_session, then send the message again.",
+    errors.ContextTooLong: "Begin a new session, and tell it in short what matters.",
+    errors.LoginRequired: "Until then, list_providers says which providers are available.",
+    errors.ProviderUnavailable: "The tool list_providers says which providers are available.",
+    errors.ProviderRateLimited: "Another model may answer: see list_models.",
+    errors.TurnTimeout: "A shorter question, or another model, may do.",
+}
+"""What to do next in terms of the tools, beside what the message says for everybody."""
+
 
 def rpc_code(error: HubError) -> int | None:
     """The JSON-RPC code, or `TOOL_RESULT` if the error belongs into a tool's result."""
     return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+
+
+def advice(error: HubError) -> str:
+    """What to do next, or nothing if the message says it all."""
+    return next((ADVICE[kind] for kind in type(error).__mro__ if kind in ADVICE), "")
+
+
+def resource_code(error: HubError, *, handshake: bool) -> int:
+    """The JSON-RPC code of an error where there is no result to put it in.
+
+    Args:
+        error: The error.
+        handshake: Whether the client speaks a revision with a handshake. Those have a code of
+            their own for a resource that does not exist (specification 2025-11-25, "Resources");
+            2026-07-28 uses -32602.
+    """
+    if isinstance(error, errors.NotFound):
+        return RESOURCE_NOT_FOUND if handshake else INVALID_PARAMS
+    if isinstance(error, errors.BadRequest):
+        return INVALID_PARAMS
+    return rpc_code(error) or INTERNAL_ERROR
