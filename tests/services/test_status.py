@@ -5,16 +5,19 @@ import time
 
 import pytest
 
+from llm_mcp_hub.domain.alert import Severity
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import (
     CredentialState,
     CredentialStatus,
+    Origin,
     ProviderState,
     ProviderStatus,
 )
 from llm_mcp_hub.errors import ConfigError, StateUnavailable, UnknownModel, UnknownProvider
 from llm_mcp_hub.providers.registry import Entry, Registry
 from llm_mcp_hub.services import status as status_module
+from llm_mcp_hub.services.alerts import Facts, alerts_of
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.status import TOKEN_HEALTH, Health, StatusService, TokenHealth
 from llm_mcp_hub.state.memory import MemoryStore
@@ -71,6 +74,38 @@ async def test_the_hub_is_as_well_as_what_it_can_serve(states, health):
     assert report.status is health
     assert report.state.status is Health.HEALTHY
     assert list(report.providers.values()) == states
+
+
+@pytest.mark.parametrize(
+    ("origin", "login", "state", "set_up"),
+    [
+        (Origin.AUTOMATIC, CredentialState.MISSING, DOWN, False),
+        (Origin.AUTOMATIC, CredentialState.MISSING, UP, True),
+        (Origin.AUTOMATIC, CredentialState.EXPIRED, DOWN, True),
+        (Origin.AUTOMATIC, None, DOWN, True),
+        (Origin.CONFIGURED, CredentialState.MISSING, DOWN, True),
+        (Origin.ADDED, CredentialState.MISSING, DOWN, True),
+    ],
+)
+async def test_a_provider_nobody_has_set_up_makes_no_hub_ill_and_no_alert_but_a_hint(
+    origin, login, state, set_up
+):
+    credential = CredentialStatus(login, remedy="Log in.") if login is not None else None
+    providers = registry(Provider("used"))
+    providers.put(Entry("other", origin=origin, provider=Provider("other", state, (), credential)))
+    service = StatusService(providers, MemoryStore())
+    health, reports = await service.health(), await service.providers()
+
+    assert [report.set_up for report in reports] == [True, set_up]
+    well = state is UP or not set_up
+    assert health.status is (Health.HEALTHY if well else Health.DEGRADED)
+    alerts = alerts_of(Facts(health, tuple(reports), ()), {}, 0.0)
+    severities = {alert.severity for alert in alerts if alert.subject == "other"}
+    if not set_up:
+        assert severities == {Severity.INFO}
+        assert alerts[0].remedy == "Log in."
+    elif state is DOWN:
+        assert severities == {Severity.ERROR}
 
 
 async def test_a_hub_that_shuts_down_is_not_ready():

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from llm_mcp_hub.domain.status import Origin, ProviderState, ProviderStatus
+from llm_mcp_hub.domain.status import CredentialState, Origin, ProviderState, ProviderStatus
 from llm_mcp_hub.errors import (
     ConfigError,
     HubError,
@@ -66,6 +66,16 @@ class Entry(msgspec.Struct, eq=False):
                 f"Use another, or have it resumed: `llm-mcp-hub providers resume {self.name}`."
             )
         return None
+
+    @property
+    def set_up(self) -> bool:
+        """Whether anybody means to use it; one that came with its plugin may never be logged in."""
+        if self.origin is not Origin.AUTOMATIC or self.provider is None:
+            return True
+        if self.provider.status().state is ProviderState.AVAILABLE:
+            return True
+        credential = self.provider.credential_status()
+        return credential is None or credential.state is not CredentialState.MISSING
 
     def status(self) -> ProviderStatus:
         """What the provider says of itself, unless it takes no turns."""

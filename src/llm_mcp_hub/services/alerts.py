@@ -49,6 +49,10 @@ def alerts_of(facts: Facts, since: Mapping[str, float], now: float) -> list[Aler
         message = f"The state store ({state.kind}) does not answer: {state.message}"
         add("state", Severity.ERROR, "", message, "Bring it back; the hub finds it by itself.")
     for report in facts.providers:
+        if not report.set_up:
+            remedy = report.credential.remedy if report.credential is not None else ""
+            add("provider", Severity.INFO, report.name, "It was never set up.", remedy, "unused")
+            continue
         login = report.credential
         ended = login is not None and login.state in _ENDED
         if login is not None and (ended or login.state is CredentialState.EXPIRING):

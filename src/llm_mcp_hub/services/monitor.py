@@ -209,7 +209,7 @@ class Monitor:
         down = report.state is ProviderState.UNAVAILABLE
         if for_seconds < self._down_seconds or report.state is ProviderState.STARTING:
             return
-        if down is (report.name in self._told_down):
+        if down is (report.name in self._told_down) or not report.set_up:
             return
         if down:
             self._told_down.add(report.name)

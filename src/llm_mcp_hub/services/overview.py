@@ -20,7 +20,7 @@ from llm_mcp_hub.services.status import (
 
 
 class ProviderCounts(Struct, frozen=True):
-    """How many providers there are, and how many of them take requests."""
+    """How many of the providers that are set up take requests; the states are everybody's."""
 
     available: int
     total: int
@@ -90,7 +90,7 @@ def overview(
         state=health.state,
         providers=ProviderCounts(
             available=sum(state is ProviderState.AVAILABLE for state in states.values()),
-            total=len(states),
+            total=sum(entry.set_up for entry in registry.entries()),
             states=states,
         ),
         running_turns=len(running),

@@ -114,6 +114,7 @@ class ProviderReport(Struct, frozen=True):
         draining: Whether an administrator has it take no new turns.
         removing: Whether it is being removed.
         settings: What it was given, if it was added at run time and an administrator asks.
+        set_up: False if it came with its plugin and nobody has logged in.
     """
 
     name: str
@@ -132,6 +133,7 @@ class ProviderReport(Struct, frozen=True):
     draining: bool = False
     removing: bool = False
     settings: dict[str, Any] | None = None
+    set_up: bool = True
 
 
 class StatusService:
@@ -143,10 +145,16 @@ class StatusService:
         self.draining = False
 
     async def health(self) -> HealthReport:
-        """The whole hub. Unhealthy: nothing can be served. Degraded: something can't be."""
+        """The whole hub. Unhealthy: nothing can be served. Degraded: something can't be.
+
+        A provider that was never set up is no part of what can be.
+        """
         state = await self._state()
-        providers = {entry.name: entry.status().state for entry in self._registry.entries()}
-        available = [state is ProviderState.AVAILABLE for state in providers.values()]
+        entries = self._registry.entries()
+        providers = {entry.name: entry.status().state for entry in entries}
+        available = [
+            providers[entry.name] is ProviderState.AVAILABLE for entry in entries if entry.set_up
+        ]
         hub = ComponentHealth(Health.HEALTHY)
         if self.draining:
             hub = ComponentHealth(Health.UNHEALTHY, "shutting down")
@@ -215,6 +223,7 @@ async def _report(entry: Entry, *, settings: bool) -> ProviderReport:
         draining=entry.draining or entry.leaving,
         removing=entry.leaving,
         settings=entry.settings if settings else None,
+        set_up=entry.set_up,
     )
 
 
