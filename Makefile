@@ -24,7 +24,7 @@ check: .venv/dev ## Run the tests without checking the tools, for a quick turn: 
 
 install: .venv/dev ## Create the development environment
 
-tools: ## Install the programs the tests drive: a Redis server and the vendors' command-line tools
+tools: ## Install the programs the tests drive: a Redis server, the vendors' tools, MCP's judges
 	@.ci/tools
 
 lint: .venv/dev
