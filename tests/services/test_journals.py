@@ -99,6 +99,21 @@ async def test_the_beginning_of_a_turn_is_written_at_once_and_the_rest_in_its_ti
     assert store.writes == [1]
 
 
+async def test_closing_waits_for_a_write_under_way():
+    class Slow(Store):
+        async def write_journals(self, entries, ttl, now):
+            await asyncio.sleep(0)
+            await super().write_journals(entries, ttl, now)
+
+    slow = Slow()
+    journals = Journals(slow, 0.05, 60.0)
+    live = journals.begin(head())
+    live.add(words("a"))
+    journals.touch(live)
+    await soon(journals.aclose())
+    assert (await slow.read_journal("ann", TURN, 0, time.time())).chunks == words("a")
+
+
 async def test_many_turns_are_one_write(journals, store):
     for number in range(50):
         live = journals.begin(head(f"turn-{number:024x}"))

@@ -136,9 +136,10 @@ class Journals:
         for timer in (self._timer, self._renewal):
             if timer is not None:
                 timer.cancel()
-        if self._writing is not None:
-            await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
-            self._writing.cancel()
+        writing = self._writing
+        if writing is not None:
+            await asyncio.wait([writing], timeout=CLOSE_SECONDS)
+            writing.cancel()
         if self._dirty:
             last = asyncio.get_running_loop().create_task(self._write(list(self._dirty)))
             done, _ = await asyncio.wait([last], timeout=CLOSE_SECONDS)
