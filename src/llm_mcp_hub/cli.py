@@ -1,4 +1,4 @@
-"""The command line: `llm-mcp-hub serve | chat | setup | doctor | …`.
+"""The command line: `llm-mcp-hub serve | mcp | chat | setup | doctor | …`.
 
 Guarantees: a command's module is imported only when the command runs, so `--help` and the small
 commands start fast; what goes wrong is told in one line on standard error, with exit code 1, or 2
@@ -13,6 +13,7 @@ import click
 
 COMMANDS = {
     "serve": "Serve the hub over HTTP.",
+    "mcp": "Serve an MCP client over stdio, or install the hub in one.",
     "chat": "Talk to a model from the terminal.",
     "setup": "Install a provider's tool and log it in.",
     "doctor": "Find out what is missing or broken, and what to do.",

@@ -12,6 +12,7 @@ from llm_mcp_hub.api import body, sse
 from llm_mcp_hub.commands import server
 from llm_mcp_hub.config import HubConfig, convert_settings
 from llm_mcp_hub.domain.status import WARNING_DAYS
+from llm_mcp_hub.mcp import bridge, stdio
 from llm_mcp_hub.providers import self_test
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.services import (
@@ -149,6 +150,9 @@ SECONDS = {
         f"| The body arrives | {body.BODY_SECONDS:g} |",
         f"| The client takes the next bytes of a stream | {sse.STALL_SECONDS:g} |",
         f"while the store is away | {session_hold.STORE_SECONDS:g} |",
+        f"| The last message is written to standard output | {stdio.FLUSH_SECONDS:g} |",
+        f"| A running hub accepts the bridge's connection | {bridge.CONNECT_SECONDS:g} |",
+        f"| It says something on an open stream | {bridge.SILENCE_SECONDS:g} |",
         f"A lease lasts {leases.LEASE_SECONDS:g} seconds",
         f"every {leases.RENEW_SECONDS:g}",
         "at most every five seconds" if self_test.RETEST_SECONDS == 5 else "?",
