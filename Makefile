@@ -6,17 +6,19 @@ SHELL := /bin/bash
 UV := .ci/uv
 PYTHON := .venv/bin/python
 ARGS ?=
-PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 .PHONY: help run test install tools lint typecheck check docs bench bench-mcp soak lock clean
+.PHONY: help run test install tools pages lint typecheck check docs bench soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: .venv/run ## Serve the hub with the demo provider, beside whatever real ones are found
+	@.ci/pages || true
 	@exec .venv/bin/llm-mcp-hub serve --demo --data-dir .data $(ARGS)
 
-test: .venv/dev tools lint typecheck ## Install what the tests need and run everything
+test: .venv/dev tools pages lint typecheck ## Install what the tests need and run everything
 	$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/dev ## Run the tests without checking the tools, for a quick turn: make check ARGS="tests/api"
@@ -26,6 +28,9 @@ install: .venv/dev ## Create the development environment
 
 tools: ## Install the programs the tests drive: a Redis server, the vendors' tools, MCP's judges
 	@.ci/tools
+
+pages: .venv/dev ## Build the dashboard's pages, if their sources have changed
+	@.ci/pages
 
 lint: .venv/dev
 	.venv/bin/ruff check .

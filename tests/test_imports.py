@@ -15,7 +15,7 @@ MAX_LINES = 300
 REASON = re.compile(r"over 300 lines because", re.IGNORECASE)
 
 ORDER = (
-    {"domain", "errors", "within"},
+    {"domain", "errors", "mounts", "within"},
     {"workers", "hookspecs", "config_sources"},
     {"config"},
     {"log"},
@@ -32,6 +32,7 @@ ORDER = (
 NARROWER = {
     "domain": frozenset[str](),
     "errors": frozenset[str](),
+    "mounts": frozenset[str](),
     "within": frozenset[str](),
     "workers": frozenset({"errors", "within", "domain.status"}),
 }
@@ -190,6 +191,10 @@ def problems_of_libraries(source: Path) -> list[str]:
 
 
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+PLUGINS = [
+    ROOT / "dashboard",
+    *sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml")),
+]
 SOURCES = [ROOT / "src" / HUB, *(plugin / "src" for plugin in PLUGINS)]
 
 

@@ -47,7 +47,8 @@
     │   ├── QueueTimeout        waited for a worker as long as allowed
     │   ├── MemoryShort         the machine has no memory for a worker
     │   ├── Draining
-    │   └── StateUnavailable    the state store can't be reached
+    │   ├── StateUnavailable    the state store can't be reached
+    │   └── MountUnavailable    a plugin's application could not be opened
     ├── TurnTimeout             one of the turn's deadlines passed
     ├── TurnCancelled           its caller left and did not come back
     ├── TurnLost                the hub that ran it ended
@@ -402,6 +403,12 @@ class StateUnavailable(Unavailable):
     """The state store can't be reached."""
 
     code = "state_unavailable"
+
+
+class MountUnavailable(Unavailable):
+    """An application that a plugin mounts, such as the dashboard, could not be opened."""
+
+    code = "mount_unavailable"
 
 
 class TurnTimeout(HubError):

@@ -12,6 +12,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from llm_mcp_hub.domain.turn import TurnRecord
+    from llm_mcp_hub.mounts import Mount
     from llm_mcp_hub.providers.base import ProviderFactory
     from llm_mcp_hub.state.factory import StoreFactory
 
@@ -28,6 +29,11 @@ def hub_register_providers() -> "list[ProviderFactory]":  # type: ignore[empty-b
 @hookspec
 def hub_register_stores() -> "list[StoreFactory]":  # type: ignore[empty-body]  # a pluggy specification has no body
     """Return the state stores that this plugin can open, by URL scheme."""
+
+
+@hookspec
+def hub_register_mounts() -> "list[Mount]":  # type: ignore[empty-body]  # the same
+    """Return the applications that this plugin serves beside the hub's own routes, by path."""
 
 
 @hookspec

@@ -93,6 +93,7 @@ class Hub:
         )
         configured = configured_providers(settings, maker.kinds.values())
         self.registry = build_registry(configured, maker)
+        self.mounts = self.plugins.mounts()
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
         self.choice = ModelChoice(self.registry, self.store)

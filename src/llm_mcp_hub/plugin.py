@@ -1,7 +1,8 @@
 """The hub as a plugin of a Litestar application.
 
-Guarantee: it adds its routes, one lifespan and its commands, and changes nothing else of the
-application: errors of other routes keep the application's own handling.
+Guarantee: it adds its routes, those of mounting plugins among them, one lifespan and its commands,
+and changes nothing else of the application: errors of other routes keep the application's own
+handling.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
 from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
 from llm_mcp_hub.api.mcp import McpRoutes
+from llm_mcp_hub.api.mounts import Mounts
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
 from llm_mcp_hub.api.router import hub_router
@@ -41,10 +43,12 @@ class HubPlugin(InitPlugin, CLIPlugin):
         self.hub = hub if hub is not None else Hub(config or HubConfig())
         self._path = path
         self._mcp = McpRoutes(self.hub, path)
+        self._mounts = Mounts(self.hub, path.rstrip("/"))
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the routes and the lifespan."""
-        app_config.route_handlers.append(hub_router(self.hub, self._path, self._mcp))
+        router = hub_router(self.hub, self._path, self._mcp, self._mounts)
+        app_config.route_handlers.append(router)
         app_config.lifespan.append(self._lifespan)
         return app_config
 
@@ -59,5 +63,5 @@ class HubPlugin(InitPlugin, CLIPlugin):
         base = self._path.rstrip("/")
         paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
         document_streams(app, *(f"{base}{path}" for path in paths))
-        async with self.hub, self._mcp.serving():
+        async with self.hub, self._mcp.serving(), self._mounts.opened(app):
             yield

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from llm_mcp_hub import hookspecs
 from llm_mcp_hub.domain.turn import TurnRecord
+from llm_mcp_hub.mounts import Mount
 from llm_mcp_hub.providers.base import ProviderFactory
 from llm_mcp_hub.state.factory import StoreFactory
 
@@ -63,15 +64,21 @@ class Plugins:
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it does, the hub starts
-            self._leave_out(name, error)
+            self.leave_out(name, error)
 
     def provider_factories(self) -> list[ProviderFactory]:
         """All kinds of provider. Of two of one kind the first, by plugin name, is kept."""
-        return self._collect("hub_register_providers", ProviderFactory, lambda item: item.kind)
+        found = self._collect("hub_register_providers", ProviderFactory, lambda item: item.kind)
+        return [factory for _, factory in found]
 
     def store_factories(self) -> list[StoreFactory]:
         """All kinds of state store."""
-        return self._collect("hub_register_stores", StoreFactory, lambda item: item.schemes)
+        found = self._collect("hub_register_stores", StoreFactory, lambda item: item.schemes)
+        return [factory for _, factory in found]
+
+    def mounts(self) -> dict[str, Mount]:
+        """The applications to be mounted, by the name of their plugin, which can have one."""
+        return dict(self._collect("hub_register_mounts", Mount, lambda item: item.path))
 
     def turn_finished(self, turn: TurnRecord) -> None:
         """Call `hub_turn_finished` of every plugin."""
@@ -81,8 +88,18 @@ class Plugins:
             except Exception:
                 log.exception("plugin.hook_failed", plugin=implementation.plugin_name)
 
-    def _collect(self, hook: str, kind: type[Any], key: Callable[[Any], object]) -> list[Any]:
-        found: dict[object, Any] = {}
+    def leave_out(self, name: str, error: BaseException) -> None:
+        """Use a plugin no more, and note why."""
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
+        reason = f"{type(error).__name__}: {error}"
+        self._infos[name] = PluginInfo(name, self._infos[name].distribution, reason)
+        log.warning("plugin.left_out", plugin=name, reason=reason)
+
+    def _collect(
+        self, hook: str, kind: type[Any], key: Callable[[Any], object]
+    ) -> list[tuple[str, Any]]:
+        found: dict[object, tuple[str, Any]] = {}
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in sorted(implementations, key=lambda item: item.plugin_name):
             name = implementation.plugin_name
@@ -96,17 +113,10 @@ class Plugins:
                     if key(item) in found:
                         raise ValueError(f"{hook}: {key(item)!r} is registered already")
             except Exception as error:  # noqa: BLE001  # the same here
-                self._leave_out(name, error)
+                self.leave_out(name, error)
                 continue
-            found |= {key(item): item for item in items}
+            found |= {key(item): (name, item) for item in items}
         return list(found.values())
-
-    def _leave_out(self, name: str, error: BaseException) -> None:
-        if self._manager.has_plugin(name):
-            self._manager.unregister(name=name)
-        reason = f"{type(error).__name__}: {error}"
-        self._infos[name] = PluginInfo(name, self._infos[name].distribution, reason)
-        log.warning("plugin.left_out", plugin=name, reason=reason)
 
 
 def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:

@@ -28,7 +28,11 @@ from llm_mcp_hub.state import redis_url
 from llm_mcp_hub.workers.environment import FORBIDDEN_MARKS, INHERITED
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / "src/llm_mcp_hub", *ROOT.glob("plugins/*/src/*")]
+SOURCES = [
+    ROOT / "src/llm_mcp_hub",
+    ROOT / "dashboard/src/llm_mcp_hub_dashboard",
+    *ROOT.glob("plugins/*/src/*"),
+]
 
 
 def test_every_link_leads_to_a_page_and_a_heading_that_exist(page, read):

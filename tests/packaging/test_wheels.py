@@ -6,17 +6,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from llm_mcp_hub_dashboard import build as dashboard_build
+
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".ci" / "uv"
 ENVIRONMENT = dict(os.environ)
 """As it is before other tests' fixtures bar the way to the network."""
-PROJECTS = [ROOT, *sorted((ROOT / "plugins").iterdir())]
+PROJECTS = [ROOT, ROOT / "dashboard", *sorted((ROOT / "plugins").iterdir())]
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
 
@@ -34,6 +37,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that holds nothing but the wheels and what they ask for."""
     folder = tmp_path_factory.mktemp("wheels")
     # With the pinned build tools of this environment, so that only the wheels are under test.
+    if not dashboard_build.is_current():
+        pytest.skip("the dashboard's pages are not built from these sources; run: make pages")
     build = (UV, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable)
     for project in PROJECTS:
         run(*build, "--out-dir", folder / "dist", project, cwd=folder)
@@ -93,6 +98,7 @@ def test_the_wheels_bring_every_plugin(environment: Path, tmp_path: Path) -> Non
     assert {
         "acp",
         "claude",
+        "dashboard",
         "echo",
         "gemini",
         "memory",
@@ -102,6 +108,24 @@ def test_the_wheels_bring_every_plugin(environment: Path, tmp_path: Path) -> Non
     } == set(re.findall(r"name='(\w+)'", out))
     assert "error=None" in out
     assert "Error" not in out
+
+
+def test_the_dashboard_from_its_wheel_serves_its_pages(server: tuple[str, str]) -> None:
+    address, token = server
+    cookies = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(cookies)
+    browser.addheaders = [("Accept", "text/html"), ("Origin", address)]
+    with browser.open(f"{address}/admin", timeout=30) as answer:
+        assert answer.url == f"{address}/admin/login"
+    form = urllib.parse.urlencode({"token": token}).encode()
+    with browser.open(f"{address}/admin/login", form, timeout=30) as answer:
+        assert answer.url == f"{address}/admin/"
+        page = answer.read().decode()
+    scripts = set(re.findall(r'"(/admin/assets/[^"]+\.js)"', page))
+    assert len(scripts) > 5
+    for script in scripts:
+        with browser.open(address + script, timeout=30) as answer:
+            assert answer.headers["content-type"].startswith("text/javascript")
 
 
 def test_the_hub_does_not_depend_on_what_only_tests_need(environment: Path, tmp_path: Path) -> None:

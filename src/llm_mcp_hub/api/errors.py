@@ -75,6 +75,7 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.MemoryShort: (503, "api_error"),
     errors.Draining: (503, "api_error"),
     errors.StateUnavailable: (503, "api_error"),
+    errors.MountUnavailable: (503, "api_error"),
     errors.TurnTimeout: (504, "api_error"),
     errors.TurnCancelled: (410, "api_error"),
     errors.TurnLost: (502, "api_error"),

@@ -16,13 +16,14 @@ from llm_mcp_hub.api.hub.sessions import session_handlers
 from llm_mcp_hub.api.hub.turns import turn_handlers
 from llm_mcp_hub.api.hub.usage import usage_handlers
 from llm_mcp_hub.api.mcp import McpRoutes
+from llm_mcp_hub.api.mounts import Mounts
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
 from llm_mcp_hub.hub import Hub
 
 
-def hub_router(hub: Hub, path: str, mcp: McpRoutes) -> Router:
-    """The routes of one hub, below `path`."""
+def hub_router(hub: Hub, path: str, mcp: McpRoutes, mounts: Mounts) -> Router:
+    """The routes of one hub, below `path`, and those of the applications that plugins mount."""
     gate = Gate(hub.config.server, hub.access)
     handlers: list[ControllerRouterHandler] = [
         chat_handler(hub, gate),
@@ -38,5 +39,6 @@ def hub_router(hub: Hub, path: str, mcp: McpRoutes) -> Router:
         *health_handlers(hub, gate),
         *metrics_handlers(hub, gate),
         *mcp.handlers(gate),
+        *mounts.handlers(gate),
     ]
     return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})

@@ -28,6 +28,11 @@ async def welcome(hub: Hub, place: Place, port: int) -> None:
         trouble = error.message
     address = base_url(hub.config, port)
     lines = [f"LLM MCP Hub {__version__} serves on {address}"]
+    lines += [
+        f"{hub.mounts[info.name].title}: {address}{hub.mounts[info.name].path}"
+        for info in hub.plugins.infos
+        if info.error is None and info.name in hub.mounts
+    ]
     if token is not None:
         lines.append(f"Access token (admin, shown only now): {token}")
         lines.append(f"Try it: {curl(address, token, await _model(hub))}")

@@ -66,6 +66,7 @@ CODES: dict[type[HubError], int | None] = {
     errors.MemoryShort: TOOL_RESULT,
     errors.Draining: TOOL_RESULT,
     errors.StateUnavailable: TOOL_RESULT,
+    errors.MountUnavailable: TOOL_RESULT,
     errors.TurnTimeout: TOOL_RESULT,
     errors.TurnCancelled: TOOL_RESULT,
     errors.TurnLost: TOOL_RESULT,

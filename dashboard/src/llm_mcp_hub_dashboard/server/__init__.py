@@ -1,0 +1,1 @@
+"""Serving the dashboard: who may see it, and how it reaches the hub."""

@@ -1,0 +1,1 @@
+"""What an admin sees: Reflex pages and the states behind them."""

@@ -1,0 +1,237 @@
+"""Creating an access token, whose text is shown once."""
+
+import time
+from typing import Any
+
+import reflex as rx
+
+from llm_mcp_hub_dashboard.server.rest import Rest
+from llm_mcp_hub_dashboard.ui.live import act
+from llm_mcp_hub_dashboard.ui.parts import field, note
+from llm_mcp_hub_dashboard.ui.text import t
+
+SCOPES = ("chat", "sessions", "admin")
+LIMITS = ("requests_per_minute", "requests_per_day", "tokens_per_day", "concurrent_turns")
+DAY = 86_400
+
+
+class AccessForm(rx.State):
+    """The form and the token that it made.
+
+    Attributes:
+        fresh: The new token's text, until it is put away.
+    """
+
+    is_open: bool = False
+    sending: bool = False
+    trouble: str = ""
+    fresh: str = ""
+    fresh_name: str = ""
+
+    @rx.event
+    def begin(self) -> None:
+        """Open the form."""
+        self.trouble, self.is_open = "", True
+
+    @rx.event
+    def toggle(self, is_open: bool) -> None:
+        """Close it, by Escape for instance."""
+        self.is_open = is_open
+
+    @rx.event
+    def forget(self) -> None:
+        """Put the new token's text away."""
+        self.fresh = self.fresh_name = ""
+
+    @rx.event(background=True)
+    async def send(self, form: dict[str, Any]) -> None:
+        """Create the token."""
+        try:
+            body = request(form, time.time())
+        except ValueError as error:
+            async with self:
+                self.trouble = str(error)
+            return
+
+        async def create(rest: Rest) -> Any:
+            return await rest.call("POST", "/v1/access-tokens", body)
+
+        async with self:
+            self.sending, self.trouble = True, ""
+        made = await act(self, create)
+        async with self:
+            self.sending = False
+            if made is not None:
+                self.is_open = False
+                self.fresh, self.fresh_name = made["token"], body["name"]
+
+
+def request(form: dict[str, Any], now: float) -> dict[str, Any]:
+    """What the form asks the hub for.
+
+    Raises:
+        ValueError: A number is none; the message is for the admin.
+    """
+    scopes = [scope for scope in SCOPES if form.get(f"scope-{scope}")]
+    if not scopes:
+        raise ValueError("Choose at least one scope. · 권한을 하나 이상 선택하세요.")
+    days = _number(form, "days")
+    return {
+        "name": str(form.get("name", "")).strip(),
+        "scopes": scopes,
+        "expires_at": None if days is None else now + days * DAY,
+        "priority": "batch" if form.get("batch") else "interactive",
+        "limits": {name: value for name in LIMITS if (value := _number(form, name)) is not None},
+    }
+
+
+def _number(form: dict[str, Any], name: str) -> int | None:
+    text = str(form.get(name, "")).strip()
+    if not text:
+        return None
+    if not text.isdigit() or not int(text):
+        raise ValueError(
+            f"{name}: a whole number above zero, or nothing. · 0보다 큰 정수 또는 빈칸."
+        )
+    return int(text)
+
+
+def fresh_token() -> rx.Component:
+    """The new token's text, to be copied now or never."""
+    return rx.cond(
+        AccessForm.fresh != "",
+        note(
+            "green",
+            "key-round",
+            rx.el.p(
+                t(
+                    f"The access token {AccessForm.fresh_name}. It is shown only now: copy it.",
+                    f"접근 토큰 {AccessForm.fresh_name}. 지금만 표시되니 복사해 두세요.",
+                ),
+                font_weight="600",
+                margin_bottom=".5rem",
+            ),
+            rx.el.div(
+                rx.el.code(AccessForm.fresh, id="fresh-token"),
+                rx.button(
+                    t("Copy", "복사"),
+                    on_click=rx.set_clipboard(AccessForm.fresh),
+                    variant="soft",
+                    size="2",
+                ),
+                rx.button(
+                    t("Done", "닫기"),
+                    on_click=AccessForm.forget,
+                    variant="soft",
+                    color_scheme="gray",
+                    size="2",
+                ),
+                class_name="secret",
+            ),
+            margin_bottom="1rem",
+            role="status",
+        ),
+    )
+
+
+def create_access() -> rx.Component:
+    """The button and the form that it opens."""
+    return rx.fragment(
+        rx.button(
+            rx.icon("plus", size=16, aria_hidden="true"),
+            t("Create token", "토큰 만들기"),
+            on_click=AccessForm.begin,
+        ),
+        rx.dialog.root(
+            rx.dialog.content(
+                rx.dialog.title(t("Create an access token", "접근 토큰 만들기"), size="4"),
+                rx.dialog.description(
+                    t(
+                        "Its name is the principal that its sessions belong to.",
+                        "토큰 이름이 곧 세션의 소유자 이름입니다.",
+                    ),
+                    size="2",
+                    margin_bottom="1rem",
+                ),
+                rx.form(rx.el.div(*_fields(), class_name="form"), on_submit=AccessForm.send),
+                max_width="30rem",
+            ),
+            open=AccessForm.is_open,
+            on_open_change=AccessForm.toggle,
+        ),
+    )
+
+
+def _fields() -> list[rx.Component]:
+    return [
+        field(
+            t("Name", "이름"),
+            rx.input(
+                name="name", id="token-name", required=True, max_length=64, auto_complete="off"
+            ),
+            "token-name",
+        ),
+        rx.el.fieldset(
+            rx.el.legend(t("Scopes", "권한"), class_name="soft small"),
+            rx.flex(
+                *[
+                    rx.el.label(
+                        rx.checkbox(name=f"scope-{scope}", default_checked=scope != "admin"),
+                        scope,
+                        display="inline-flex",
+                        gap=".4rem",
+                        align_items="center",
+                    )
+                    for scope in SCOPES
+                ],
+                spacing="4",
+                wrap="wrap",
+            ),
+            border="0",
+            padding="0",
+            margin="0",
+        ),
+        field(
+            t("Ends after so many days (empty: never)", "만료까지 일수 (빈칸: 없음)"),
+            rx.input(name="days", id="token-days", input_mode="numeric"),
+            "token-days",
+        ),
+        rx.el.div(
+            *[
+                field(
+                    label,
+                    rx.input(name=name, id=f"token-{name}", input_mode="numeric"),
+                    f"token-{name}",
+                )
+                for name, label in (
+                    ("requests_per_minute", t("Requests per minute", "분당 요청")),
+                    ("requests_per_day", t("Requests per day", "일일 요청")),
+                    ("tokens_per_day", t("Tokens per day", "일일 토큰")),
+                    ("concurrent_turns", t("Turns at once", "동시 요청")),
+                )
+            ],
+            display="grid",
+            grid_template_columns="1fr 1fr",
+            gap=".75rem",
+        ),
+        rx.el.label(
+            rx.checkbox(name="batch"),
+            t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다"),
+            display="inline-flex",
+            gap=".4rem",
+            align_items="center",
+            font_size="var(--font-size-2)",
+        ),
+        rx.cond(
+            AccessForm.trouble != "",
+            note("red", "circle-alert", AccessForm.trouble, role="alert"),
+        ),
+        rx.flex(
+            rx.dialog.close(
+                rx.button(t("Cancel", "취소"), variant="soft", color_scheme="gray", type="button")
+            ),
+            rx.button(t("Create", "만들기"), type="submit", loading=AccessForm.sending),
+            spacing="3",
+            justify="end",
+        ),
+    ]

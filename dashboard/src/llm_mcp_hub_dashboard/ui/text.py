@@ -1,0 +1,41 @@
+"""Texts in two languages, side by side where they are used: `t("Providers", "제공자")`."""
+
+from typing import Any
+
+import reflex as rx
+
+
+class Prefs(rx.State):
+    """What this browser remembers of the admin's taste."""
+
+    language: str = rx.LocalStorage("", name="hub_dashboard_language", sync=True)
+
+    @rx.event
+    def speak(self, language: str) -> None:
+        """Choose a language: `en` or `ko`."""
+        if language in {"en", "ko"}:
+            self.language = language
+
+    @rx.event
+    def settle(self) -> None:
+        """Where nothing was chosen, take the browser's language."""
+        if self.language not in {"en", "ko"}:
+            accepted = self.router.headers.raw_headers.get("accept-language", "")
+            first = accepted.lower().partition(",")[0]
+            self.language = "ko" if first.startswith("ko") else "en"
+
+
+KOREAN = Prefs.language == "ko"
+
+
+def t(english: object, korean: object) -> rx.Var[Any]:
+    """A text in the language that the admin chose."""
+    return rx.cond(KOREAN, korean, english)
+
+
+def joined(start: str, end: Any) -> rx.Var[Any]:
+    """A fixed text and one that may change."""
+    return rx.Var.create(start) + rx.Var.create(end).to(str)
+
+
+LOCALE = t("en-GB", "ko-KR")

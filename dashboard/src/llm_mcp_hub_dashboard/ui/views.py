@@ -1,0 +1,225 @@
+"""What the REST API says, as the screens show it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+Json = Mapping[str, Any]
+Row = dict[str, Any]
+
+IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+"""What a browser is given to show; everything else is named only."""
+LEVELS = {"error": ("critical", "red"), "warning": ("warning", "amber"), "info": ("info", "gray")}
+STATE_COLOURS = {"available": "green", "starting": "amber", "unavailable": "red"}
+HEALTH_COLOURS = {"healthy": "green", "degraded": "amber", "unhealthy": "red"}
+TOKEN_COLOURS = {"valid": "green", "warning": "amber", "expired": "red", "unknown": "gray"}
+TOKEN_ORDER = ("expired", "warning", "unknown", "valid")
+STORES = {"sqlite": "SQLite", "redis": "Redis", "memory": "Memory"}
+
+
+def alerts(body: Json) -> list[Row]:
+    """The alerts, in the hub's order: the worst first."""
+    return [
+        {
+            "level": LEVELS[alert["severity"]][0],
+            "colour": LEVELS[alert["severity"]][1],
+            "subject": alert["subject"],
+            "text": alert["message"],
+            "remedy": alert["remedy"],
+            "since": alert["since"],
+        }
+        for alert in body["data"]
+    ]
+
+
+def health(body: Json) -> Row:
+    """The hub at a glance."""
+    providers = body["providers"]
+    available = sum(state == "available" for state in providers.values())
+    return {
+        "status": body["status"],
+        "colour": HEALTH_COLOURS[body["status"]],
+        "hub_colour": HEALTH_COLOURS[body["hub"]["status"]],
+        "hub_message": body["hub"]["message"],
+        "state_colour": HEALTH_COLOURS[body["state"]["status"]],
+        "state_kind": STORES.get(body["state"]["kind"], body["state"]["kind"]),
+        "state_message": body["state"]["message"],
+        "available": available,
+        "providers": len(providers),
+        "providers_colour": "green"
+        if available == len(providers) and providers
+        else "amber"
+        if available
+        else "red",
+    }
+
+
+def pressure(body: Json) -> Row:
+    """What runs and what waits."""
+    providers = body["providers"]
+    return {
+        "running": body["running"],
+        "queued": sum(one["queued"] for one in providers),
+        "max_queue": sum(one["max_queue"] for one in providers),
+        "busy": sum(one["busy"] for one in providers),
+        "max_workers": sum(one["max_workers"] for one in providers),
+    }
+
+
+def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
+    """A provider as a card."""
+    pool = body["pool"]
+    credential = body["credential"] or {}
+    inside = pool["blank"] + pool["starting"] + pool["ending"] + pool["claimed"] + pool["parked"]
+    return {
+        "name": body["name"],
+        "kind": body.get("kind", ""),
+        "state": body["state"],
+        "colour": STATE_COLOURS[body["state"]],
+        "reason": body["reason"],
+        "warning": body["warning"],
+        "remedy": credential.get("remedy", ""),
+        "version": body["version"] or "–",
+        "authentication": body["authentication"] or "–",
+        "plan": credential.get("plan") or "–",
+        "models": [
+            {"id": f"{body['name']}/{card['name']}", "title": card["title"] or card["name"]}
+            for card in body["models"]
+        ],
+        "workers": f"{inside} / {pool['max_workers']}",
+        "claimed": pool["claimed"],
+        "parked": pool["parked"],
+        "blank": pool["blank"],
+        "queue": f"{pool['queued']} / {pool['max_queue']}",
+        "wait_p95": pool["wait_p95"],
+        "served": pool["served"],
+        "refused": pool["refused"],
+        "died": pool["died"],
+        "paused": pool["paused"],
+        "quota": [quota(window) for window in body["quota"]],
+        "pool": [worker(one) for one in workers],
+        "draining": body.get("draining", False),
+        "removing": body.get("removing", False),
+        "removable": body.get("origin") == "added",
+    }
+
+
+def quota(window: Json) -> Row:
+    """A window of the subscription's."""
+    used = window["utilization"]
+    return {
+        "name": window["name"].replace("_", " "),
+        "used": used,
+        "resets_at": window["resets_at"],
+        "status": window["status"] or "",
+        "colour": "gray"
+        if used is None
+        else "red"
+        if used >= 0.9
+        else "amber"
+        if used >= 0.7
+        else "teal",
+    }
+
+
+def worker(body: Json) -> Row:
+    """A worker as a row."""
+    return {
+        "pid": body["pid"],
+        "state": body["state"],
+        "age": body["age_seconds"],
+        "turns": body["turns"],
+        "rss": body["rss_bytes"],
+        "cpu": body["cpu_seconds"],
+        "principal": body["principal"] or "–",
+    }
+
+
+def tokens(body: Json) -> list[Row]:
+    """The providers' logins as cards, those first that need something done."""
+    rows = [
+        {
+            "provider": one["provider"],
+            "status": one["status"],
+            "colour": TOKEN_COLOURS[one["status"]],
+            "method": one["method"] or "–",
+            "plan": one["plan"] or "–",
+            "expires_at": one["expires_at"],
+            "days_left": one["days_left"],
+            "verified_at": one["verified_at"],
+            "message": one["message"],
+            "remedy": one["remedy"],
+            "renewal_url": one["renewal_url"],
+        }
+        for one in body["data"]
+    ]
+    return sorted(rows, key=lambda row: (TOKEN_ORDER.index(row["status"]), row["provider"]))
+
+
+def session(body: Json) -> Row:
+    """A session as a row."""
+    usage = body["usage"]
+    return {
+        "id": body["id"],
+        "owner": body["owner"],
+        "model": body["model"],
+        "title": body.get("title", ""),
+        "messages": body["message_count"],
+        "input_tokens": usage["input_tokens"],
+        "output_tokens": usage["output_tokens"],
+        "tokens": usage["input_tokens"] + usage["output_tokens"],
+        "created_at": body["created_at"],
+        "updated_at": body["updated_at"],
+        "expires_at": body["expires_at"],
+        "running_turn": body.get("running_turn") or "",
+    }
+
+
+def message(role: str, parts: Iterable[Json], created_at: float | None = None) -> Row:
+    """A message of a conversation."""
+    return {"role": role, "created_at": created_at, "parts": [part(one) for one in parts]}
+
+
+def part(body: Json) -> Row:
+    """A part of a message: `kind` is `text`, `image` or `data`."""
+    if body["type"] == "text":
+        return {"kind": "text", "text": body["text"], "label": ""}
+    if body["type"] == "image":
+        if body["media_type"] in IMAGES:
+            source = f"data:{body['media_type']};base64,{body['data']}"
+            return {"kind": "image", "text": source, "label": ""}
+        return {"kind": "data", "text": "", "label": body["media_type"]}
+    if body["type"] == "tool_call":
+        return {"kind": "data", "text": body["arguments"], "label": f"{body['name']} →"}
+    return {"kind": "data", "text": body["text"], "label": f"← {body['call_id']}"}
+
+
+def last_hour(body: Json) -> Row:
+    """Requests and errors of the last hour."""
+    figures = body["figures"]
+    requests = figures["requests"]
+    return {
+        "requests": requests,
+        "failed": figures["failed"],
+        "error_rate": figures["failed"] / requests if requests else None,
+        "p95_seconds": figures["p95_seconds"],
+    }
+
+
+def running(body: Json) -> list[Row]:
+    """The turns that run, as rows."""
+    return [
+        {
+            "id": one["id"],
+            "owner": one["owner"],
+            "model": one["model"],
+            "created_at": one["created_at"],
+            "href": session_link(one["session_id"], one["owner"]) if one["session_id"] else "",
+        }
+        for one in body["data"]
+    ]
+
+
+def session_link(session_id: str, owner: str) -> str:
+    """Where a session is shown."""
+    return "/session?" + urlencode({"id": session_id, "owner": owner})

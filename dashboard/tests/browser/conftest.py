@@ -1,0 +1,130 @@
+"""A real browser, Debian's Chromium, and an admin who sits before it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from llm_mcp_hub.testing.hub import TestHub
+
+CHROMIUM = "/usr/bin/chromium"
+ROOT = Path(__file__).parents[3]
+AXE = ROOT / ".tools" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+SHOTS = ROOT / "build" / "dashboard"
+"""Where the screenshots of a run are kept."""
+WAIT_MS = 15_000
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests of this process."""
+    if shutil.which(CHROMIUM) is None:
+        pytest.skip("needs Debian's chromium at /usr/bin/chromium; run: make tools")
+    # As root, which containers run as, Chromium has no sandbox of its own.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+class Screen:
+    """An admin's browser window.
+
+    Attributes:
+        page: Playwright's page.
+        troubles: What the browser complained about.
+    """
+
+    def __init__(self, hub: TestHub, context: BrowserContext) -> None:
+        self.hub = hub
+        self.context = context
+        context.set_default_timeout(WAIT_MS)
+        self.troubles: list[str] = []
+        self.page = self.new_page()
+
+    def new_page(self) -> Page:
+        """Another tab."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on(
+            "console",
+            lambda said: self.troubles.append(said.text) if said.type == "error" else None,
+        )
+        return page
+
+    def sign_in(self, token: str | None = None) -> Page:
+        """Go in by the front door."""
+        self.page.goto(f"{self.hub.base_url}/admin")
+        self.page.locator("#token").fill(self.hub.admin_token if token is None else token)
+        self.page.locator("button[type=submit]").click()
+        return self.page
+
+    def open(self, path: str) -> Page:
+        """Show a screen, with what it has loaded."""
+        self.page.goto(f"{self.hub.base_url}/admin{path}")
+        expect(self.page.locator("main h1")).to_be_visible()
+        expect(self.page.locator(".rt-Skeleton")).to_have_count(0)
+        return self.page
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def make_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
+    """Opens browser windows on a hub: the size, `locale` and `color_scheme` are Playwright's."""
+    contexts: list[BrowserContext] = []
+
+    def make(hub: TestHub, **options: Any) -> Screen:
+        chosen = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
+        contexts.append(browser.new_context(**chosen))
+        return Screen(hub, contexts[-1])
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def screen(hub: TestHub, make_screen: Callable[..., Screen]) -> Screen:
+    """A window with a signed-in admin."""
+    opened = make_screen(hub)
+    opened.sign_in()
+    # What is loaded shows that the page's script runs.
+    expect(opened.page.locator("#health")).to_contain_text("Healthy")
+    return opened
+
+
+@pytest.fixture(scope="module")
+def slow_hub(make_hub: Callable[..., TestHub]) -> Iterator[TestHub]:
+    """A hub whose answers take a while."""
+    with make_hub(word_seconds=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+def axe() -> str:
+    """axe-core, as a script."""
+    if not AXE.is_file():
+        pytest.skip("needs axe-core in .tools/dashboard; run: make tools")
+    return AXE.read_text("utf-8")
+
+
+def ask(hub: TestHub, text: str, session: str, **more: Any) -> httpx.Response:
+    """One question to the hub, whose answer is stored in a session."""
+    return httpx.post(
+        f"{hub.base_url}/v1/chat/completions",
+        headers={**hub.headers(), "x-session-id": session},
+        json={"model": "echo/echo", "messages": [{"role": "user", "content": text}], **more},
+        timeout=60,
+    )

@@ -1,0 +1,241 @@
+"""What an admin sees and does, in a real browser on a real hub."""
+
+import re
+import threading
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from llm_mcp_hub.domain.access import Scope
+
+from .conftest import ask
+
+EVIL = (
+    "# Plan\n<script>window.evil = 1</script>"
+    '<img src=x onerror="window.evil = 2">\n\n'
+    "[a link](javascript:window.evil=3) and [a good one](https://example.org/)\n\n"
+    "```python\nprint('<b>')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+)
+PLACES = {
+    "Providers": "Providers",
+    "Tokens": "Provider logins",
+    "Sessions": "Sessions",
+    "Usage": "Usage",
+    "Playground": "Playground",
+    "Access": "Access tokens",
+    "Settings": "Settings",
+    "Overview": "Overview",
+}
+
+
+def test_signing_in_leads_to_the_overview_and_signing_out_back(screen):
+    page = screen.page
+    expect(page.locator("#health")).to_contain_text("Healthy")
+    expect(page.get_by_text("1 of 1 available")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    page.goto(f"{screen.hub.base_url}/admin/sessions")
+    expect(page.locator("#token")).to_be_visible()
+
+
+def test_a_token_that_is_no_admin_s_is_refused(hub, make_screen):
+    window = make_screen(hub)
+    window.sign_in(hub.token("guest", Scope.CHAT))
+    expect(window.page.get_by_role("alert")).to_contain_text("has not the scope admin")
+
+
+def test_every_place_of_the_sidebar_is_reached_without_a_reload(screen):
+    page = screen.page
+    page.evaluate("window.here = 1")
+    for link, heading in PLACES.items():
+        page.get_by_role("navigation", name="Main").get_by_role("link", name=link).click()
+        expect(page.locator("main h1")).to_have_text(heading)
+        expect(page.locator(".rt-Skeleton")).to_have_count(0)
+        expect(page.locator("[aria-current=page]")).to_have_text(link)
+    assert page.evaluate("window.here") == 1
+    assert screen.troubles == []
+
+
+def test_another_tab_is_sent_to_the_sign_in_page_when_the_admin_signs_out(screen):
+    other = screen.new_page()
+    other.goto(f"{screen.hub.base_url}/admin/settings")
+    expect(other.locator("h1")).to_have_text("Settings")
+    screen.page.get_by_role("button", name="Sign out").click()
+    expect(other.locator("#token")).to_be_visible()
+
+
+def test_a_message_s_html_is_text_and_none_of_its_scripts_runs(screen, hub):
+    ask(hub, EVIL, "evil-talk")
+    page = screen.open("/sessions")
+    page.locator("tbody tr", has_text="evil-talk").get_by_role("link").click()
+    expect(page.get_by_text("<script>window.evil = 1</script>").first).to_be_visible()
+    expect(page.locator(".words pre").first).to_contain_text("print('<b>')")
+    expect(page.locator(".words table").first).to_be_visible()
+    assert page.locator("main script, main img").count() == 0
+    link = page.get_by_role("link", name="a link").first
+    assert "javascript" not in (link.get_attribute("href") or "")
+    assert page.evaluate("window.evil") is None
+    assert screen.troubles == []
+
+
+def test_a_session_is_found_by_words_and_paged(screen, hub):
+    for number in range(52):
+        ask(hub, f"number {number}", f"paged-{number:03}")
+    page = screen.open("/sessions")
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Page 2")).to_be_visible()
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.get_by_role("button", name="Previous").click()
+    expect(page.get_by_text("Page 1")).to_be_visible()
+    page.get_by_label("Search").fill("paged-017")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("paged-017")
+
+
+def test_a_session_that_streams_is_watched_and_forced_to_end(slow_hub, make_screen):
+    window = make_screen(slow_hub)
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("Overview")
+    ask(slow_hub, "hello", "long-talk")
+    answer: list[str] = []
+
+    def stream():
+        text = "word " * 400
+        body = {
+            "model": "echo/echo",
+            "stream": True,
+            "messages": [{"role": "user", "content": text}],
+        }
+        headers = {**slow_hub.headers(), "x-session-id": "long-talk"}
+        with httpx.stream(
+            "POST",
+            f"{slow_hub.base_url}/v1/chat/completions",
+            json=body,
+            headers=headers,
+            timeout=90,
+        ) as response:
+            answer.extend(response.iter_lines())
+
+    talking = threading.Thread(target=stream)
+    talking.start()
+    page = window.open("/sessions")
+    expect(page.get_by_text("answering")).to_be_visible()
+    page.locator("tbody a").first.click()
+    growing = page.locator(".talk > li").last
+    expect(growing).to_contain_text("word word word")
+    page.get_by_role("button", name="Force end").click()
+    page.get_by_role("button", name="End and delete").click()
+    expect(page.locator("main h1")).to_have_text("Sessions")
+    expect(page.get_by_text("No session yet")).to_be_visible()
+    talking.join(30)
+    assert not talking.is_alive()
+    assert "data: [DONE]" not in answer
+
+
+def test_the_playground_streams_an_answer_and_stops_one(slow_hub, make_screen):
+    window = make_screen(slow_hub)
+    window.sign_in()
+    page = window.open("/playground")
+    page.get_by_label("Your message").fill("**bold** words")
+    page.get_by_label("Your message").press("Enter")
+    expect(page.locator(".talk strong", has_text="bold").last).to_be_visible()
+    expect(page.get_by_text("First word")).to_be_visible()
+    page.get_by_label("Your message").fill("more " * 300)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".talk > li").last).to_contain_text("more more more")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped.")).to_be_visible()
+    assert window.troubles == []
+
+
+def test_a_worker_that_is_killed_is_seen_without_a_reload(screen, hub):
+    page = screen.open("/providers")
+    page.get_by_text("Workers one by one").click()
+    cells = page.locator("tbody tr td:first-child")
+    expect(cells.first).to_have_text(re.compile(r"\d+"))
+    pid = int(cells.first.inner_text())
+    hub.call(_kill(pid))
+    expect(page.locator("tbody")).not_to_contain_text(str(pid), timeout=5000)
+
+
+async def _kill(pid: int) -> None:
+    import os
+    import signal
+
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_korean_is_chosen_by_the_browser_and_by_hand(hub, make_screen):
+    window = make_screen(hub, locale="ko-KR")
+    window.page.goto(f"{hub.base_url}/admin")
+    expect(window.page.get_by_label("접근 토큰")).to_be_visible()
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("개요")
+    expect(window.page.locator("#health")).to_contain_text("정상")
+    window.page.get_by_role("button", name="English").click()
+    expect(window.page.locator("main h1")).to_have_text("Overview")
+    window.page.reload()
+    expect(window.page.locator("main h1")).to_have_text("Overview")
+
+
+@pytest.mark.parametrize("width", [360, 820, 1920])
+def test_nothing_is_wider_than_the_window(hub, make_screen, width):
+    window = make_screen(hub, viewport={"width": width, "height": 780})
+    window.sign_in()
+    for path in ("/", "/providers", "/sessions", "/usage", "/playground", "/access", "/settings"):
+        page = window.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_on_a_phone_the_menu_leads_everywhere_by_keyboard(hub, make_screen):
+    window = make_screen(hub, viewport={"width": 360, "height": 780})
+    window.sign_in()
+    page = window.open("/")
+    page.get_by_role("button", name="Menu").press("Enter")
+    page.get_by_role("menuitem", name="Settings").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("main h1")).to_have_text("Settings")
+
+
+def test_the_first_key_leads_past_the_menu(screen):
+    page = screen.page
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_an_access_token_is_made_shown_once_and_revoked(screen, hub):
+    page = screen.open("/access")
+    page.get_by_role("button", name="Create token").click()
+    page.get_by_label("Name").fill("n8n")
+    page.get_by_label("Requests per minute").fill("60")
+    page.get_by_role("button", name="Create", exact=True).click()
+    text = page.locator("#fresh-token").inner_text()
+    models = f"{hub.base_url}/v1/models"
+    assert httpx.get(models, headers=hub.headers(text)).status_code == 200
+    row = page.locator("tbody tr", has_text="n8n")
+    expect(row).to_contain_text("requests per minute: 60")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#fresh-token")).to_have_count(0)
+    row.get_by_role("button", name="Revoke").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Revoke").click()
+    expect(row).to_have_count(0)
+    assert httpx.get(models, headers=hub.headers(text)).status_code == 401
+
+
+def test_usage_is_drawn_from_real_requests_and_exported(screen, hub):
+    for number in range(3):
+        ask(hub, f"count {number}", f"counted-{number}")
+    page = screen.open("/usage")
+    expect(page.locator(".recharts-line path").first).to_be_visible()
+    expect(page.locator(".recharts-pie-sector").first).to_be_visible()
+    expect(page.get_by_text("echo/echo").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert download.value.suggested_filename == "usage-hour.csv"
+    page.get_by_role("radio", name="Days").click()
+    expect(page.locator(".recharts-line path").first).to_be_visible()
