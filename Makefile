@@ -8,8 +8,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help run test install tools lint typecheck check docs bench bench-mcp soak lock clean
-.PHONY: help run test install tools pages lint typecheck check docs bench soak lock clean
+.PHONY: help run test install tools pages lint typecheck check docs bench bench-mcp soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
