@@ -147,7 +147,10 @@ class McpMount:
         self._refuse_if_stopped()
         request = _Request(receive, send)
         scope["user"] = _user(principal)
-        await self._sse.handle_post_message(scope, request.receive, request.send)
+        # The SDK (mcp 2.3) answers 202 before it hands the message on. While the calls of a
+        # connection that has ended unwind, there is nobody left to take one.
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            await self._sse.handle_post_message(scope, request.receive, request.send)
 
     def _refuse_if_stopped(self) -> None:
         if self._stopped.is_set():
