@@ -50,7 +50,8 @@ class Scripted(Provider):
 
     `say TEXT` · `refuse ERROR` before anything is spent · `fail ERROR` after some text ·
     `cut` ends without a finish · `crash` raises what is no HubError · `wait` says three words and
-    then nothing until it is closed · `hold` waits for `go` and then answers.
+    then nothing until it is closed · `hold` waits for `go` and then answers · `pause` says three
+    words, waits for `go` and then says `done`.
     """
 
     name = "scripted"
@@ -97,9 +98,11 @@ class Scripted(Provider):
         try:
             if verb == "hold":
                 await asyncio.to_thread(self.go.wait, PATIENCE_SECONDS)
-            if verb in {"fail", "cut", "crash", "wait"}:
+            if verb in {"fail", "cut", "crash", "wait", "pause"}:
                 for word in ("some", " words", " first"):
                     yield TextChunk(word)
+            if verb == "pause":
+                await asyncio.to_thread(self.go.wait, PATIENCE_SECONDS)
             if verb == "fail":
                 raise getattr(errors, rest)("Broke.", detail="/home/secret/path")
             if verb == "crash":

@@ -1,5 +1,6 @@
 """The SDK's own client, over every transport and in both eras."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple, Protocol
@@ -41,16 +42,50 @@ def door(request: pytest.FixtureRequest) -> Door:
 
 
 @asynccontextmanager
+async def sse(url: str, headers: dict[str, str]) -> AsyncIterator[tuple[Any, Any]]:
+    """`sse_client`, which can be left at any time.
+
+    A client first ends its session, which closes `read`, and then its transport. The SDK's (mcp
+    2.3) raises BrokenResourceError out of both if a message comes in between, whatever the server:
+    its reader reports the failure to the stream that has just failed. A second receiver keeps the
+    stream open until the reader has gone.
+    """
+    async with AsyncExitStack() as kept, sse_client(url, headers=headers) as (read, write):
+        await kept.enter_async_context(read.clone())
+        yield read, write
+
+
+@asynccontextmanager
 async def connected(
-    hub: TestHub, door: Door, token: str | None, **options: Any
+    hub: TestHub,
+    door: Door,
+    token: str | None,
+    *,
+    streaming: asyncio.Event | None = None,
+    **options: Any,
 ) -> AsyncIterator[Client]:
+    """A client of the hub's.
+
+    Args:
+        streaming: Set once the client's own stream is open. Over Streamable HTTP a client of a
+            handshake revision opens it in the background.
+    """
     headers = hub.headers(token) if hub.hub.config.access.enabled else {}
+
+    async def answered(response: httpx2.Response) -> None:
+        if streaming is not None and response.request.method == "GET" and response.is_success:
+            streaming.set()
+
     async with AsyncExitStack() as stack:
         if door.transport == "sse":
-            transport: Any = sse_client(f"{hub.base_url}/sse", headers=headers)
+            transport: Any = sse(f"{hub.base_url}/sse", headers)
         else:
             http = await stack.enter_async_context(
-                httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=60))
+                httpx2.AsyncClient(
+                    headers=headers,
+                    timeout=httpx2.Timeout(30, read=60),
+                    event_hooks={"response": [answered]},
+                )
             )
             transport = streamable_http_client(f"{hub.base_url}/mcp", http_client=http)
         yield await stack.enter_async_context(Client(transport, mode=door.mode, **options))

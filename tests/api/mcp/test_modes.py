@@ -16,7 +16,6 @@ from llm_mcp_hub.testing.hub import create_test_hub
 
 pytestmark = pytest.mark.anyio
 
-SLOW = " ".join(["slow"] * 30)
 HTTP = [door for door in DOORS if door.transport == "http"]
 
 
@@ -88,12 +87,13 @@ async def test_it_works_below_a_path_of_somebody_else_s_application(embedded, co
     assert answer.structured_content["text"] == "inside"
 
 
-async def test_two_replicas_serve_one_client_of_a_stateless_hub(tmp_path, connect_to):
+async def test_two_replicas_serve_one_client_of_a_stateless_hub(tmp_path, connect_to, scripted):
+    scripted.go.clear()
     state = f"sqlite:///{tmp_path / 'hub.db'}"
     settings = {"mcp": {"stateless": True}}
     door = Door("http", "legacy")
     with (
-        create_test_hub(settings, state=state, word_seconds=0.03) as one,
+        create_test_hub(settings, state=state, plugins=[("scripted", scripted)]) as one,
         create_test_hub(settings, state=state) as two,
     ):
         arguments = {"model": "echo/echo", "session_id": "shared"}
@@ -103,13 +103,15 @@ async def test_two_replicas_serve_one_client_of_a_stateless_hub(tmp_path, connec
             await client.call_tool("chat", {**arguments, "message": "second"})
             session = await client.call_tool("get_session", {"session_id": "shared"})
         async with connect_to(one, door, one.admin_token) as client:
-            slow = {"model": "echo/echo", "message": SLOW, "wait_seconds": 0.1}
+            slow = {"model": "scripted/one", "message": "pause", "wait_seconds": 0.1}
             begun = (await client.call_tool("chat", slow)).structured_content
         async with connect_to(two, door, one.admin_token) as client:
             turn = {"turn_id": begun["turn_id"]}
+            early = await client.call_tool("get_turn", {**turn, "wait_seconds": 0.1})
+            scripted.go.set()
             fetched = (await client.call_tool("get_turn", turn)).structured_content
-    assert begun["status"] == "running"
-    assert (fetched["status"], fetched["text"]) == ("done", SLOW)
+    assert begun["status"] == early.structured_content["status"] == "running"
+    assert (fetched["status"], fetched["text"]) == ("done", "some words firstdone")
     texts = [message["text"] for message in session.structured_content["messages"]]
     assert texts == ["first", "first", "second", "second"]
 

@@ -45,7 +45,8 @@ class Watching:
 
     async def __aenter__(self):
         handler = None if self._door.modern else self.told
-        self._opened = self._connect(self._token, message_handler=handler)
+        streaming = asyncio.Event()
+        self._opened = self._connect(self._token, message_handler=handler, streaming=streaming)
         self.client = await self._opened.__aenter__()
         if self._door.modern:
             self._listening = self.client.listen(resource_subscriptions=self._uris)
@@ -55,7 +56,8 @@ class Watching:
             for uri in self._uris:
                 await self.client.session.subscribe_resource(uri)
             if self._door.transport == "http":
-                await asyncio.sleep(0.3)  # the client opens its stream in the background
+                async with asyncio.timeout(10):
+                    await streaming.wait()
         return self
 
     async def __aexit__(self, *error):
@@ -68,6 +70,19 @@ class Watching:
         async for event in subscription:
             self.told.uris.append(event.uri)
             self.told.came.set()
+
+
+@pytest.fixture(scope="module")
+def listeners(hub):
+    """How many there are without any client."""
+    return len(hub.hub.events._listeners)
+
+
+@pytest.fixture(autouse=True)
+def alone(hub, listeners, until):
+    """Every test ends with all its watchers gone."""
+    yield
+    until(lambda: len(hub.hub.events._listeners) == listeners, "the end of the watchers")
 
 
 @pytest.fixture
@@ -96,12 +111,13 @@ async def test_a_watcher_hears_of_its_own_session_through_any_door(
         await watching.told.until([uri, uri, uri])
 
 
-async def test_nothing_is_left_of_a_watcher_that_has_gone(connect, door, tokens, hub, until):
+async def test_nothing_is_left_of_a_watcher_that_has_gone(
+    connect, door, tokens, hub, listeners, until
+):
     events = hub.hub.events
-    before = len(events._listeners)
     async with Watching(connect, door, tokens[0], ["session://a", "session://b"]):
-        assert len(events._listeners) == before + 1
-    await asyncio.to_thread(until, lambda: len(events._listeners) == before)
+        assert len(events._listeners) == listeners + 1
+    await asyncio.to_thread(until, lambda: len(events._listeners) == listeners)
 
 
 async def test_a_caller_without_the_scope_can_not_watch(connect, door, hub):
