@@ -112,13 +112,16 @@ async def _one(call: Call, arguments: AskAllArguments, model: str, until: float)
 @asynccontextmanager
 async def _signs_of_life(call: Call) -> AsyncIterator[None]:
     """Tell a client that wants to know, now and then, that its call is alive."""
-    if not call.wants_progress:
+    asking = asyncio.current_task()
+    if not call.wants_progress or asking is None:
         yield
         return
 
     async def tell() -> None:
         while True:
             await asyncio.sleep(call.hub.config.mcp.keep_alive_seconds)
+            if asking.cancelling():
+                return  # a cancelled call may take a while to end, but is told of no more
             await call.progress()
 
     telling = asyncio.create_task(tell())
