@@ -1,41 +1,32 @@
 """Fixtures of the Claude plugin's tests: the fake back end, the fake tool and the real one."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.testing.vendor_tool import VendorTool, loopback_only
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub_claude.provider import ClaudeProvider
 from llm_mcp_hub_claude.settings import ClaudeSettings
 from llm_mcp_hub_claude.testing import fake_cli
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
-REPOSITORY = Path(__file__).parents[3]
+TOOL = VendorTool(
+    "Claude Code",
+    "claude",
+    "HUB_TEST_CLAUDE",
+    Path(__file__).parents[3] / ".tools/claude/node_modules/.bin/claude",
+)
 TOKEN = "sk-ant-oat01-test"
 
 MakeProvider = Callable[..., ClaudeProvider]
 
 
-def find_real_cli() -> str | None:
-    """The real Claude Code: `HUB_TEST_CLAUDE`, or the repository's own, or the one on the PATH."""
-    named = os.environ.get("HUB_TEST_CLAUDE")
-    if named:
-        return shutil.which(named)
-    own = REPOSITORY / ".tools" / "claude" / "node_modules" / ".bin" / "claude"
-    return shutil.which(str(own)) or shutil.which("claude")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip here and not in a fixture: so all of them share one line of the summary."""
-    if item.get_closest_marker("real_cli") is not None and find_real_cli() is None:
-        pytest.skip(
-            "CLAUDE CODE IS NOT INSTALLED: the tests with the real tool did not run. Install it "
-            "under .tools/claude or name it in HUB_TEST_CLAUDE."
-        )
+    TOOL.skip_without(item)
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +37,13 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def no_way_out() -> Iterator[None]:
     """Whatever a tool tries to reach beside loopback fails at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
-            patch.setenv(name, "http://127.0.0.1:9")
-        for name in ("NO_PROXY", "no_proxy"):
-            patch.setenv(name, "127.0.0.1,localhost")
+    with loopback_only():
         yield
 
 
 @pytest.fixture(scope="session")
 def real_executable() -> str:
-    found = find_real_cli()
+    found = TOOL.find()
     assert found is not None
     return found
 

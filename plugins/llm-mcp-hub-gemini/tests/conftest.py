@@ -1,7 +1,6 @@
 """Fixtures of the Gemini plugin's tests: the fake back end, and the real Gemini CLI."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,32 +8,24 @@ import pytest
 
 from llm_mcp_hub.config import convert_settings
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.testing.vendor_tool import VendorTool, loopback_only
 from llm_mcp_hub_gemini.provider import GeminiProvider
 from llm_mcp_hub_gemini.settings import GeminiSettings
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist
 from llm_mcp_hub_gemini.testing.login import environment_for, write_login
 
-REPOSITORY = Path(__file__).parents[3]
+TOOL = VendorTool(
+    "The Gemini CLI",
+    "gemini",
+    "HUB_TEST_GEMINI",
+    Path(__file__).parents[3] / ".tools/gemini/node_modules/.bin/gemini",
+)
 
 MakeProvider = Callable[..., GeminiProvider]
 
 
-def find_real_cli() -> str | None:
-    """The real Gemini CLI: `HUB_TEST_GEMINI`, or the repository's own, or the one on the PATH."""
-    named = os.environ.get("HUB_TEST_GEMINI")
-    if named:
-        return shutil.which(named)
-    own = REPOSITORY / ".tools" / "gemini" / "node_modules" / ".bin" / "gemini"
-    return shutil.which(str(own)) or shutil.which("gemini")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip here and not in a fixture: so all of them share one line of the summary."""
-    if item.get_closest_marker("real_cli") is not None and find_real_cli() is None:
-        pytest.skip(
-            "THE GEMINI CLI IS NOT INSTALLED: the tests with the real tool did not run. Install it "
-            "under .tools/gemini or name it in HUB_TEST_GEMINI."
-        )
+    TOOL.skip_without(item)
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +36,13 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def no_way_out() -> Iterator[None]:
     """Whatever the tool tries to reach beside loopback fails at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
-            patch.setenv(name, "http://127.0.0.1:9")
-        for name in ("NO_PROXY", "no_proxy"):
-            patch.setenv(name, "127.0.0.1,localhost")
+    with loopback_only():
         yield
 
 
 @pytest.fixture(scope="session")
 def executable() -> str:
-    found = find_real_cli()
+    found = TOOL.find()
     assert found is not None
     return found
 

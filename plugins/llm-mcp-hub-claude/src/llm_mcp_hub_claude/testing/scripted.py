@@ -3,7 +3,9 @@
 import json
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from llm_mcp_hub.testing.vendor_script import VendorReply, VendorRequest
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -16,7 +18,6 @@ ERROR_TYPES = {
     529: "overloaded_error",
 }
 
-
 INPUT_TOKENS, CACHE_CREATION_TOKENS, CACHE_READ_TOKENS, OUTPUT_TOKENS = 11, 7, 3, 20
 """The usage that every answer reports."""
 
@@ -28,54 +29,28 @@ class ToolCall(Struct, frozen=True):
     arguments: dict[str, Any] = {}
 
 
-class Reply(Struct, frozen=True):
-    """How one request is answered.
+class Reply(VendorReply, frozen=True):
+    """How one request is answered; see `VendorReply`.
 
     Attributes:
-        text: The answer; None echoes the last user text after `echo: `.
-        thinking: Reasoning before it.
-        pieces: In how many deltas the text comes.
-        status: Another one than 200 answers with an error body.
-        error: The message of an error body.
+        thinking: Reasoning before the text.
         headers: Further response headers.
         stop_reason: In `message_delta`.
         calls: Tools that the model wants to call, after its text or instead of answering.
-        hold_after: After so many text deltas wait for `FakeMessagesApi.release`.
-        then: What happens at that point: go on, drop the connection, or send an `overloaded`
-            error event. Without `hold_after` it happens in the middle.
-        hang: Accept the request and never answer.
+        then: Also `error event`: send one that says `overloaded`.
         drop: Close the connection instead of answering.
     """
 
-    text: str | None = None
     thinking: str = ""
-    pieces: int = 5
-    status: int = 200
-    error: str = "scripted"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = field(default_factory=dict)
     stop_reason: str = "end_turn"
     calls: tuple[ToolCall, ...] = ()
-    hold_after: int | None = None
     then: Literal["go on", "cut", "error event"] = "go on"
-    hang: bool = False
     drop: bool = False
 
 
-class Request:
-    """One recorded `POST /v1/messages`.
-
-    Attributes:
-        headers: Names in lower case.
-        body: The decoded JSON body.
-        state: `open` until it ends as `done`, `cut` (by the script) or `aborted` (the client left).
-    """
-
-    def __init__(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
-        self.path = path
-        self.headers = headers
-        self.body = body
-        self.state: Literal["open", "done", "cut", "aborted"] = "open"
-        self.sent_deltas = 0
+class Request(VendorRequest):
+    """One recorded `POST /v1/messages`."""
 
     @property
     def system(self) -> str:
@@ -151,9 +126,3 @@ def tool_use(call: ToolCall, index: int) -> list[tuple[str, dict[str, object]]]:
         ),
         ("content_block_stop", {}),
     ]
-
-
-def pieces(text: str, count: int) -> list[str]:
-    """A text in so many parts."""
-    size = max(1, -(-len(text) // max(1, count)))
-    return [text[start : start + size] for start in range(0, len(text), size)]

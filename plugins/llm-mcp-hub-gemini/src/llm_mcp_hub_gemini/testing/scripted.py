@@ -3,7 +3,9 @@
 import json
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import field
+
+from llm_mcp_hub.testing.vendor_script import VendorReply, VendorRequest
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -18,37 +20,24 @@ INPUT_TOKENS, OUTPUT_TOKENS = 31, 17
 """The usage that every answer reports."""
 
 
-class Reply(Struct, frozen=True):
-    """How one request is answered.
+class Reply(VendorReply, frozen=True):
+    """How one request is answered; see `VendorReply`.
 
     Attributes:
-        text: The answer; None echoes the last user text after `echo: `.
-        thought: Reasoning before it.
-        pieces: In how many events the text comes.
-        status: Another one than 200 answers with an error body.
-        error: The message of an error body.
+        thought: Reasoning before the text.
         details: `details` of an error body.
         finish: `finishReason` of the last event; empty: there is none.
         tool: Name of a tool that the model wants to call instead of answering.
         arguments: Of that call.
-        hold_after: After so many pieces wait for `FakeCodeAssist.release`.
-        then: What happens at that point: go on, or drop the connection. Without `hold_after` it
-            happens in the middle.
-        hang: Accept the request and never answer.
     """
 
-    text: str | None = None
     thought: str = ""
     pieces: int = 4
-    status: int = 200
-    error: str = "scripted"
     details: tuple[dict[str, Any], ...] = ()
     finish: str = "STOP"
     tool: str = ""
-    arguments: dict[str, Any] = {}
-    hold_after: int | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
     then: Literal["go on", "cut"] = "go on"
-    hang: bool = False
 
     @property
     def error_body(self) -> dict[str, Any]:
@@ -58,21 +47,8 @@ class Reply(Struct, frozen=True):
         return {"error": {**error, "details": list(self.details)}}
 
 
-class Request:
-    """One recorded request for an answer.
-
-    Attributes:
-        headers: Names in lower case.
-        body: The decoded JSON body.
-        state: `open` until it ends as `done`, `cut` (by the script) or `aborted` (the client left).
-        sent: How many pieces have gone out.
-    """
-
-    def __init__(self, headers: dict[str, str], body: dict[str, Any]) -> None:
-        self.headers = headers
-        self.body = body
-        self.state: Literal["open", "done", "cut", "aborted"] = "open"
-        self.sent = 0
+class Request(VendorRequest):
+    """One recorded `streamGenerateContent`."""
 
     @property
     def model(self) -> str:
@@ -119,9 +95,3 @@ def event(request: Request, parts: list[dict[str, Any]], finish: str = "") -> di
     usage["totalTokenCount"] = sum(usage.values())
     response = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": request.model}
     return {"response": response, "traceId": "fake"}
-
-
-def pieces(text: str, count: int) -> list[str]:
-    """A text in so many parts."""
-    size = max(1, -(-len(text) // max(1, count)))
-    return [text[start : start + size] for start in range(0, len(text), size)]
