@@ -12,7 +12,7 @@ import llm_mcp_hub_claude
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from llm_mcp_hub_claude.settings import ClaudeSettings
-from llm_mcp_hub_claude.setup import setup_of
+from llm_mcp_hub_claude.setup import Setup
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
 SECONDS = 60.0
@@ -93,7 +93,7 @@ def test_a_token_that_setup_has_stored_is_found_without_any_setting(
     context = ProviderContext(
         "third", ClaudeSettings(), directory / "third", {}, directory / "claude"
     )
-    setup = setup_of(context)
+    setup = Setup.of(context)
     setup.store_token(b"sk-ant-oat01-test-third", time.time())
     assert setup.findings()[0].ok
     assert add(client, "third").status_code == 201

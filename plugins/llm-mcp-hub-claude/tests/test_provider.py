@@ -19,10 +19,10 @@ from llm_mcp_hub.errors import (
 )
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub_claude.command import worker_spec
+from llm_mcp_hub_claude.command import TOOL, worker_spec
 from llm_mcp_hub_claude.credentials import Login
-from llm_mcp_hub_claude.provider import MINIMUM_VERSION, ClaudeProvider
-from llm_mcp_hub_claude.setup import CLI_VERSION, PACKAGE, Setup
+from llm_mcp_hub_claude.provider import ClaudeProvider
+from llm_mcp_hub_claude.setup import Setup
 from llm_mcp_hub_claude.testing import fake_cli
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 from llm_mcp_hub_claude.testing.turns import run_turn, turn_request
@@ -199,8 +199,8 @@ def test_setup_installs_the_tested_version_and_shows_no_key_to_anyone(tmp_path: 
     fake_cli.install(setup.executable.parent)
     commands = [setup.install_command(), setup.login_command(), setup.setup_token_command()]
     assert commands[0].argv[:2] == ("npm", "install")
-    assert commands[0].argv[-1] == f"{PACKAGE}@{CLI_VERSION}"
-    assert tuple(map(int, CLI_VERSION.split("."))) >= MINIMUM_VERSION
+    assert commands[0].argv[-1] == f"{TOOL.package}@{TOOL.version}"
+    assert tuple(map(int, TOOL.version.split("."))) >= TOOL.minimum
     for command in commands:
         assert "ANTHROPIC_API_KEY" not in command.environment
         assert "NPM_TOKEN" not in command.environment

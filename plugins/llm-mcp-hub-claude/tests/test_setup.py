@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from llm_mcp_hub.errors import ConfigError, ProviderUnavailable
+from llm_mcp_hub_claude.command import TOOL
 from llm_mcp_hub_claude.settings import ClaudeSettings
-from llm_mcp_hub_claude.setup import CLI_VERSION, PACKAGE, Setup
+from llm_mcp_hub_claude.setup import Setup
 
 TOKEN = b"sk-ant-oat01-test"
 
 
 def install(setup: Setup, version: str) -> None:
     """What npm leaves behind."""
-    package = setup.executable.parent.parent / PACKAGE
+    package = setup.executable.parent.parent / TOOL.package
     package.mkdir(parents=True)
     (package / "package.json").write_text(json.dumps({"version": version}))
     setup.executable.parent.mkdir()
@@ -22,7 +23,7 @@ def install(setup: Setup, version: str) -> None:
     setup.executable.chmod(0o700)
 
 
-@pytest.mark.parametrize(("version", "needed"), [(CLI_VERSION, False), ("2.0.0", True)])
+@pytest.mark.parametrize(("version", "needed"), [(TOOL.version, False), ("2.0.0", True)])
 def test_only_the_pinned_version_needs_no_install(
     tmp_path: Path, version: str, needed: bool
 ) -> None:
@@ -56,7 +57,7 @@ def test_without_a_program_there_is_no_login(tmp_path: Path) -> None:
 
 def test_a_login_that_the_settings_would_not_use_is_not_made(tmp_path: Path) -> None:
     with_directory = Setup(tmp_path, {}, ClaudeSettings(config_dir=str(tmp_path / "mine")))
-    install(with_directory, CLI_VERSION)
+    install(with_directory, TOOL.version)
     with pytest.raises(ConfigError, match="config_dir"):
         with_directory.setup_token_command()
     with pytest.raises(ConfigError, match="config_dir"):
@@ -81,6 +82,6 @@ def test_doctor_is_told_where_the_program_is_or_how_to_get_it(tmp_path: Path) ->
     setup = Setup(tmp_path, {"PATH": str(tmp_path)})
     [missing] = setup.findings()
     assert (missing.ok, missing.remedy) == (False, "Run `llm-mcp-hub setup claude`.")
-    install(setup, CLI_VERSION)
+    install(setup, TOOL.version)
     [found] = setup.findings()
     assert (found.ok, found.detail) == (True, str(setup.executable))

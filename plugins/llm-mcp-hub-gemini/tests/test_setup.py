@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llm_mcp_hub.errors import ConfigError, ProviderUnavailable
-from llm_mcp_hub_gemini.command import CLI_VERSION, PACKAGE
+from llm_mcp_hub_gemini.command import TOOL
 from llm_mcp_hub_gemini.credentials import credential_status, find_config_dir
 from llm_mcp_hub_gemini.settings import GeminiSettings
 from llm_mcp_hub_gemini.setup import Setup
@@ -23,7 +23,7 @@ LOGIN_SECONDS = 60.0
 
 def install(data_dir: Path, version: str) -> None:
     """What npm leaves behind."""
-    package = data_dir / "cli" / "node_modules" / PACKAGE
+    package = data_dir / "cli" / "node_modules" / TOOL.package
     package.mkdir(parents=True)
     (package / "package.json").write_text(json.dumps({"version": version}))
     program = data_dir / "cli" / "node_modules" / ".bin" / "gemini"
@@ -32,7 +32,7 @@ def install(data_dir: Path, version: str) -> None:
     program.chmod(0o700)
 
 
-@pytest.mark.parametrize(("version", "needed"), [(CLI_VERSION, False), ("0.1.0", True)])
+@pytest.mark.parametrize(("version", "needed"), [(TOOL.version, False), ("0.1.0", True)])
 def test_only_the_pinned_version_needs_no_install(
     tmp_path: Path, version: str, needed: bool
 ) -> None:
@@ -44,7 +44,7 @@ def test_only_the_pinned_version_needs_no_install(
 
 def test_the_pinned_version_is_installed_into_the_data_directory(tmp_path: Path) -> None:
     command = Setup(tmp_path / "data", {"npm_config_cache": "/somewhere"}).install_command()
-    assert command.argv[-1] == f"{PACKAGE}@{CLI_VERSION}"
+    assert command.argv[-1] == f"{TOOL.package}@{TOOL.version}"
     assert f"--prefix={tmp_path / 'data' / 'cli'}" in command.argv
     assert command.environment["npm_config_cache"] == "/somewhere"
 
@@ -55,7 +55,7 @@ def test_without_a_program_there_is_no_login(tmp_path: Path) -> None:
 
 
 def test_a_login_that_the_settings_would_not_use_is_not_made(tmp_path: Path) -> None:
-    install(tmp_path, CLI_VERSION)
+    install(tmp_path, TOOL.version)
     with pytest.raises(ConfigError, match="config_dir"):
         Setup(tmp_path, {}, GeminiSettings(config_dir="/mine")).login_command()
 
@@ -68,7 +68,7 @@ def test_no_token_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_findings_say_whom_google_serves(tmp_path: Path) -> None:
-    install(tmp_path, CLI_VERSION)
+    install(tmp_path, TOOL.version)
     assert any("Standard and Enterprise" in one.title for one in Setup(tmp_path, {}).findings())
     [missing] = Setup(tmp_path / "none", {"PATH": ""}).findings()
     assert not missing.ok

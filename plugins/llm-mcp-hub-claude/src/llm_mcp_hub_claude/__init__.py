@@ -16,9 +16,9 @@ def _create(context: ProviderContext) -> Provider:
 
 
 def _setup(context: ProviderContext) -> ProviderSetup:
-    from llm_mcp_hub_claude.setup import setup_of  # noqa: PLC0415  # keeps start-up light
+    from llm_mcp_hub_claude.setup import Setup  # noqa: PLC0415  # keeps start-up light
 
-    return setup_of(context)
+    return Setup.of(context)
 
 
 @hookimpl

@@ -5,16 +5,25 @@ HOME, temporary files and working directory are private; a login token is given 
 that the hub does not read. Every flag and variable was checked with Claude Code 2.1.329.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from llm_mcp_hub.errors import ProviderUnavailable
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.npm import NpmTool
 from llm_mcp_hub.workers.spec import TMP, WorkerSpec
 from llm_mcp_hub.workers.worker_limits import WorkerLimits
 from llm_mcp_hub_claude.credentials import Login
-from llm_mcp_hub_claude.settings import ClaudeSettings
+
+TOOL = NpmTool(
+    "Claude Code",
+    "claude",
+    package="@anthropic-ai/claude-code",
+    version="2.1.329",
+    # Older ones may not know `shouldQuery` or `client_composed`, and an unknown field is ignored:
+    # every line of a history would be sent and paid for, files named in a text would be read.
+    minimum=(2, 1, 329),
+    program="claude",
+)
 
 ARGUMENTS = (
     "-p",
@@ -57,48 +66,6 @@ API_TIMEOUT_SECONDS = 300.0
 STATE_DIRECTORY = "state"
 """Below the provider's directory: what Claude Code itself keeps when the login is a token."""
 TOKEN_DESCRIPTOR = "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR"  # noqa: S105  # a variable's name
-
-
-def cli_directory(data_dir: Path, kind_dir: Path | None = None) -> Path:
-    """Where `llm-mcp-hub setup` installs Claude Code: once, for all providers of the kind.
-
-    Args:
-        data_dir: The provider's directory, which counts if it has a Claude Code of its own.
-        kind_dir: That of the provider named `claude`; None if there is only the one.
-    """
-    own = data_dir / "cli"
-    return own if kind_dir is None or own.exists() else kind_dir / "cli"
-
-
-def find_executable(
-    settings: ClaudeSettings,
-    data_dir: Path,
-    environment: Mapping[str, str],
-    kind_dir: Path | None = None,
-) -> str:
-    """The program: the configured one, else the installed one, else the one on the PATH.
-
-    Raises:
-        ProviderUnavailable: There is none.
-    """
-    path = environment.get("PATH")
-    if settings.executable:
-        found = shutil.which(str(Path(settings.executable).expanduser()), path=path)
-        if found is None:
-            raise ProviderUnavailable(
-                "The configured `executable` of Claude Code does not exist or can't be run. "
-                "Correct it, or remove the setting and run `llm-mcp-hub setup claude`.",
-                detail=settings.executable,
-            )
-        return found
-    installed = cli_directory(data_dir, kind_dir) / "node_modules" / ".bin" / "claude"
-    found = shutil.which(str(installed)) or shutil.which("claude", path=path)
-    if found is None:
-        raise ProviderUnavailable(
-            "Claude Code is not installed. Run `llm-mcp-hub setup claude`.",
-            detail=f"looked for {installed} and on the PATH",
-        )
-    return found
 
 
 def worker_spec(

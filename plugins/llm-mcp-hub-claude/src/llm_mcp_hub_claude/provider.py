@@ -13,7 +13,7 @@ import msgspec
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus
-from llm_mcp_hub.errors import InvalidRequest, LoginRequired, ProviderUnavailable, UnknownModel
+from llm_mcp_hub.errors import InvalidRequest, LoginRequired, UnknownModel
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -22,10 +22,6 @@ from llm_mcp_hub_claude.credentials import credential_status, find_login
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.history import says_something
 from llm_mcp_hub_claude.settings import ClaudeSettings, check_settings
-
-MINIMUM_VERSION = (2, 1, 329)
-"""Older ones may not know `shouldQuery` or `client_composed`, and an unknown field is ignored:
-every line of a history would be sent and paid for, files named in a text would be read."""
 
 FALLBACK_MODELS = (
     ModelCard("default", "Default"),
@@ -36,7 +32,6 @@ FALLBACK_MODELS = (
 """Names that Claude Code has always had."""
 
 FULL_ID = re.compile(r"claude-[a-z0-9][a-z0-9.-]{1,80}(\[1m\])?\Z")
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 class ClaudeProvider(CliProvider):
@@ -58,9 +53,8 @@ class ClaudeProvider(CliProvider):
     def worker_spec(self) -> WorkerSpec:
         """How to start Claude Code with the login there is now."""
         settings = self._settings
-        executable = command.find_executable(
-            settings, self._data_dir, self._environment, self._kind_dir
-        )
+        installed = command.TOOL.at(self._data_dir, self._kind_dir)
+        executable = installed.find(settings.executable, self._environment)
         login = find_login(settings, self._data_dir, self._environment)
         status = credential_status(login, time.time())
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
@@ -79,14 +73,8 @@ class ClaudeProvider(CliProvider):
         return ClaudeDialect(self._settings.aliases)
 
     def check_version(self, version: str | None) -> None:
-        """Refuse a Claude Code older than `MINIMUM_VERSION`."""
-        match = _VERSION.match(version or "")
-        if match is None or tuple(map(int, match.groups())) < MINIMUM_VERSION:
-            wanted = ".".join(map(str, MINIMUM_VERSION))
-            raise ProviderUnavailable(
-                f"Claude Code {version or 'of unknown version'} is too old: the hub needs {wanted} "
-                "or newer. Run `llm-mcp-hub setup claude` to install it for the hub alone."
-            )
+        """Refuse a Claude Code that is too old."""
+        command.TOOL.check_version(version)
 
     def check_request(self, request: TurnRequest) -> None:
         """Refuse a model that is not offered, and a turn in which nothing is said."""

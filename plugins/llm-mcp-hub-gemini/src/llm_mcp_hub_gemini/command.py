@@ -7,18 +7,23 @@ checked with the Gemini CLI 0.61.0.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
-from llm_mcp_hub.errors import ProviderUnavailable
 from llm_mcp_hub.providers.npm import NpmTool
 from llm_mcp_hub.workers.spec import HOME, Furnishing, WorkerSpec
 from llm_mcp_hub.workers.worker_limits import WorkerLimits
 from llm_mcp_hub_gemini.settings import GeminiSettings
 
-CLI_VERSION = "0.61.0"
-"""The Gemini CLI that the hub was tested with."""
-PACKAGE = "@google/gemini-cli"
+TOOL = NpmTool(
+    "the Gemini CLI",
+    "gemini",
+    package="@google/gemini-cli",
+    version="0.61.0",
+    # Older ones may not know a setting, and an unknown setting is ignored: a tool of its own might
+    # be there, or text be repeated after a cut.
+    minimum=(0, 61, 0),
+    program="gemini",
+)
 
 FIRST_MODEL = "gemini-2.5-flash"
 """What a session begins with; each turn names its own."""
@@ -83,48 +88,6 @@ ENVIRONMENT = {
     "GEMINI_SYSTEM_MD": f"{HOME}/{SYSTEM_FILE}",
     "NO_BROWSER": "true",
 }
-
-
-def tool_of(data_dir: Path, kind_dir: Path | None = None) -> NpmTool:
-    """The Gemini CLI as `llm-mcp-hub setup` installs it: once, for all providers of the kind.
-
-    Args:
-        data_dir: The provider's directory, which counts if it has a Gemini CLI of its own.
-        kind_dir: That of the provider named `gemini`; None if there is only the one.
-    """
-    own = data_dir / "cli"
-    directory = own if kind_dir is None or own.exists() else kind_dir / "cli"
-    return NpmTool(PACKAGE, CLI_VERSION, "gemini", directory)
-
-
-def find_executable(
-    settings: GeminiSettings,
-    data_dir: Path,
-    environment: Mapping[str, str],
-    kind_dir: Path | None = None,
-) -> str:
-    """The program: the configured one, else the installed one, else the one on the PATH.
-
-    Raises:
-        ProviderUnavailable: There is none.
-    """
-    tool = tool_of(data_dir, kind_dir)
-    if settings.executable:
-        found = tool.named(settings.executable, environment)
-        if found is None:
-            raise ProviderUnavailable(
-                "The configured `executable` of the Gemini CLI does not exist or can't be run. "
-                "Correct it, or remove the setting and run `llm-mcp-hub setup gemini`.",
-                detail=settings.executable,
-            )
-        return found
-    found = tool.find(environment)
-    if found is None:
-        raise ProviderUnavailable(
-            "The Gemini CLI is not installed. Run `llm-mcp-hub setup gemini`.",
-            detail=f"looked for {tool.executable} and on the PATH",
-        )
-    return found
 
 
 def worker_spec(

@@ -11,7 +11,7 @@ import msgspec
 
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus, ProviderState
-from llm_mcp_hub.errors import HubError, LoginRequired, ProviderUnavailable
+from llm_mcp_hub.errors import HubError, LoginRequired
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.program import Program, ProgramFile, identify
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -28,14 +28,9 @@ from llm_mcp_hub_gemini.errors import to_hub_error
 from llm_mcp_hub_gemini.history import leftovers, restoration
 from llm_mcp_hub_gemini.settings import GeminiSettings, check_settings
 
-MINIMUM_VERSION = (0, 61, 0)
-"""Older ones may not know a setting, and an unknown setting is ignored: a tool of its own might be
-there, or text be repeated after a cut."""
-
 FALLBACK_MODELS = (ModelCard("auto", "Auto"), ModelCard("gemini-2.5-pro"))
 FULL_NAME = re.compile(r"gemini-[a-z0-9][a-z0-9.-]{1,80}")
 """The Gemini CLI takes any name, and the back end those it knows."""
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 PROFILE = AgentProfile(
     title="Gemini",
@@ -81,9 +76,8 @@ class GeminiProvider(AgentProvider):
     def worker_spec(self) -> WorkerSpec:
         """How to start the Gemini CLI with the login there is now."""
         settings = self._settings
-        executable = command.find_executable(
-            settings, self._data_dir, self._environment, self._kind_dir
-        )
+        installed = command.TOOL.at(self._data_dir, self._kind_dir)
+        executable = installed.find(settings.executable, self._environment)
         config_dir = find_config_dir(settings, self._data_dir, self._environment)
         status = credential_status(config_dir, time.time())
         if status.state in (CredentialState.MISSING, CredentialState.EXPIRED):
@@ -91,15 +85,8 @@ class GeminiProvider(AgentProvider):
         return command.worker_spec(executable, config_dir, settings, settings.limits)
 
     def check_version(self, version: str | None) -> None:
-        """Refuse a Gemini CLI older than `MINIMUM_VERSION`."""
-        match = _VERSION.match(version or "")
-        if match is None or tuple(map(int, match.groups())) < MINIMUM_VERSION:
-            wanted = ".".join(map(str, MINIMUM_VERSION))
-            raise ProviderUnavailable(
-                f"The Gemini CLI {version or 'of unknown version'} is too old: the hub needs "
-                f"{wanted} or newer. Run `llm-mcp-hub setup gemini` to install it for the hub "
-                "alone."
-            )
+        """Refuse a Gemini CLI that is too old."""
+        command.TOOL.check_version(version)
 
     def fallback_models(self) -> tuple[ModelCard, ...]:
         """Names to show until the Gemini CLI has listed its own."""
