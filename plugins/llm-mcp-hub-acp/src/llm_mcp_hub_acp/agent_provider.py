@@ -12,8 +12,9 @@ import msgspec
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.errors import InvalidRequest, UnknownModel
+from llm_mcp_hub.errors import InvalidRequest
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.model_names import check_model, with_aliases
 from llm_mcp_hub.providers.rotation import Rotation
 from llm_mcp_hub.providers.shared import SharedProvider
 from llm_mcp_hub.providers.shared_conversation import SharedConversation
@@ -80,21 +81,13 @@ class AgentProvider(SharedProvider):
 
     def check_request(self, request: TurnRequest) -> None:
         """Refuse a model that is not offered, and a turn in which nothing is said."""
-        names = [card.name for card in self._offered()]
-        full = self._full_names
-        if request.model not in names and (full is None or not full.fullmatch(request.model)):
-            raise UnknownModel(
-                f"{self._profile.title} does not offer the model {request.model!r}. Offered: "
-                f"{', '.join(names)}.",
-                param="model",
-            )
+        check_model(request.model, self._offered(), self._profile.title, self._full_names)
         if not any(says_something(message) for message in request.messages[request.prior :]):
             raise InvalidRequest("The last message is empty: say something.", param="messages")
 
     async def models(self) -> Sequence[ModelCard]:
         """The configured names, or those that the agent lists; then the aliases."""
-        aliases = (ModelCard(a, f"{name} ({a})") for a, name in self._aliases.items())
-        return (*self._offered(), *aliases)
+        return with_aliases(self._offered(), self._aliases)
 
     def ignored(self, options: TurnOptions) -> Sequence[str]:
         """Version 1 of the protocol has no words for these options."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
+from llm_mcp_hub.providers.model_names import check_aliases
 from llm_mcp_hub.providers.rotation import Rotation
 from llm_mcp_hub.providers.shared import SHARED_POOL
 from llm_mcp_hub.providers.supervision import Supervision
@@ -134,9 +135,7 @@ def _check(settings: AcpSettings, where: str) -> None:
         )
     if settings.usage.partition(".")[0] not in ("result", "update"):
         raise _wrong(where, "usage", "begins with `result` or `update`")
-    for alias, name in settings.aliases.items():
-        if not alias or not name:
-            raise _wrong(where, "aliases", "an alias and what it stands for can't be empty")
+    check_aliases(settings.aliases, where)
     check_variables(settings.environment, f"{where}.environment", RULES)
 
 

@@ -13,9 +13,10 @@ import msgspec
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus
-from llm_mcp_hub.errors import InvalidRequest, LoginRequired, UnknownModel
+from llm_mcp_hub.errors import InvalidRequest, LoginRequired
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.cli import CliProvider
+from llm_mcp_hub.providers.model_names import check_model, with_aliases
 from llm_mcp_hub.workers.spec import WorkerSpec
 from llm_mcp_hub_claude import command
 from llm_mcp_hub_claude.credentials import credential_status, find_login
@@ -31,7 +32,7 @@ FALLBACK_MODELS = (
 )
 """Names that Claude Code has always had."""
 
-FULL_ID = re.compile(r"claude-[a-z0-9][a-z0-9.-]{1,80}(\[1m\])?\Z")
+FULL_ID = re.compile(r"claude-[a-z0-9][a-z0-9.-]{1,80}(\[1m\])?")
 
 
 class ClaudeProvider(CliProvider):
@@ -78,12 +79,8 @@ class ClaudeProvider(CliProvider):
 
     def check_request(self, request: TurnRequest) -> None:
         """Refuse a model that is not offered, and a turn in which nothing is said."""
-        name = request.model
-        if name not in self._names() and (self._settings.models or FULL_ID.match(name) is None):
-            raise UnknownModel(
-                f"Claude does not offer the model {name!r}. Offered: {', '.join(self._names())}.",
-                param="model",
-            )
+        full = None if self._settings.models else FULL_ID
+        check_model(request.model, self._offered(), "Claude", full)
         if not any(says_something(message) for message in request.messages[request.prior :]):
             raise InvalidRequest("The last message is empty: say something.", param="messages")
 
@@ -109,12 +106,4 @@ class ClaudeProvider(CliProvider):
 
     def _offered(self) -> tuple[ModelCard, ...]:
         cards = tuple(ModelCard(name, name) for name in self._settings.models)
-        cards = cards or self._models or self.fallback_models()
-        aliases = (ModelCard(alias, f"{name} ({alias})") for alias, name in self._aliases())
-        return cards + tuple(aliases)
-
-    def _aliases(self) -> list[tuple[str, str]]:
-        return list(self._settings.aliases.items())
-
-    def _names(self) -> list[str]:
-        return [card.name for card in self._offered()]
+        return with_aliases(cards or self._models or self.fallback_models(), self._settings.aliases)

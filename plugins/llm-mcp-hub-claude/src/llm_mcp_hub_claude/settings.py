@@ -11,6 +11,7 @@ from msgspec import Struct
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.login_places import login_directory, login_file
+from llm_mcp_hub.providers.model_names import check_aliases
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.providers.variables import VariableRules, check_variables
 from llm_mcp_hub.workers.limits import PoolLimits
@@ -107,10 +108,5 @@ def check_settings(settings: ClaudeSettings, where: str) -> None:
             f"{where}.oauth_token_file: excludes `config_dir`; keep one of the two",
             param=f"{where}.oauth_token_file",
         )
-    for alias, name in settings.aliases.items():
-        if not alias or not name:
-            raise ConfigError(
-                f"{where}.aliases: an alias and what it stands for can't be empty",
-                param=f"{where}.aliases",
-            )
+    check_aliases(settings.aliases, where)
     check_variables(settings.environment, f"{where}.environment", RULES)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.login_places import login_directory
+from llm_mcp_hub.providers.model_names import check_aliases
 from llm_mcp_hub.providers.rotation import Rotation
 from llm_mcp_hub.providers.shared import SHARED_POOL
 from llm_mcp_hub.providers.supervision import Supervision
@@ -85,10 +85,5 @@ def check_settings(settings: GeminiSettings, where: str) -> None:
     Raises:
         ConfigError: With the path of the setting at fault.
     """
-    for alias, name in settings.aliases.items():
-        if not alias or not name:
-            raise ConfigError(
-                f"{where}.aliases: an alias and what it stands for can't be empty",
-                param=f"{where}.aliases",
-            )
+    check_aliases(settings.aliases, where)
     check_variables(settings.environment, f"{where}.environment", RULES)
