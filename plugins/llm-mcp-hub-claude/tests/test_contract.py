@@ -427,7 +427,7 @@ async def test_a_back_end_that_says_nothing_runs_into_the_deadline(
     make_provider: Callable[..., ClaudeProvider], executable: str, api: FakeMessagesApi
 ) -> None:
     api.default = Reply(hang=True)
-    provider = make_provider(executable, deadlines=Deadlines(first_chunk=1.0))
+    provider = make_provider(executable, deadlines=Deadlines(first_chunk=4.0))
     try:
         outcome = await run_turn(provider, turn_request("hello"))
         assert isinstance(outcome.error, TurnTimeout)
