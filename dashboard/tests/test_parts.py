@@ -196,6 +196,21 @@ def test_every_colour_of_a_login_and_the_worst_first():
     assert [row["colour"] for row in rows] == ["red", "amber", "gray", "green"]
 
 
+@pytest.mark.parametrize(
+    ("states", "unused", "wanted"),
+    [
+        ({"a": "available", "b": "unavailable"}, ["b"], (1, 1, "green")),
+        ({"a": "available", "b": "unavailable"}, [], (1, 2, "amber")),
+        ({"a": "starting", "b": "unavailable"}, ["b"], (0, 1, "red")),
+        ({"b": "unavailable"}, ["b"], (0, 0, "red")),
+        ({"a": "available"}, ["gone"], (1, 1, "green")),
+    ],
+)
+def test_providers_are_counted_as_the_rest_api_s_overview_does(states, unused, wanted):
+    counted = views.counts(states, unused)
+    assert (counted["available"], counted["total"], counted["colour"]) == wanted
+
+
 def test_a_picture_of_an_unknown_kind_is_named_and_not_shown():
     image = {"type": "image", "media_type": "image/svg+xml", "data": "AAAA"}
     assert views.part(image) == {"kind": "data", "text": "", "label": "image/svg+xml"}

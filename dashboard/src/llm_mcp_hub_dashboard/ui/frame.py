@@ -225,7 +225,11 @@ def _alerts() -> rx.Component:
                 rx.el.p(
                     t("Nothing needs your attention.", "확인이 필요한 것이 없습니다."),
                     class_name="soft small",
+                    margin_bottom=".6rem",
                 ),
+            ),
+            rx.cond(
+                Top.alerts.length() > 0,
                 rx.el.ul(
                     rx.foreach(
                         Top.alerts,

@@ -23,12 +23,14 @@ def facts(*children: Any) -> rx.Component:
     return rx.el.dl(*children, class_name="facts")
 
 
-def figure(name: Any, value: Any, of: Any = "") -> rx.Component:
-    """One large number."""
+def figure(name: Any, value: Any, of: Any = "", below: Any = None) -> rx.Component:
+    """One large number, with what it is part of beside it, or what more there is to say below."""
+    more = [] if below is None else [rx.el.dd(below, class_name="below numbers")]
     return rx.el.div(
         rx.el.dl(
             rx.el.dt(name),
             rx.el.dd(value, rx.el.span(of, class_name="of"), class_name="numbers"),
+            *more,
             class_name="figure",
         ),
         class_name="card",
@@ -133,6 +135,14 @@ def confirm(
             ),
             max_width="28rem",
         ),
+    )
+
+
+def set_up_hint(name: Any) -> rx.Component:
+    """What to do with a provider that is not set up."""
+    return rx.el.p(
+        t("To use it, log in: ", "사용하려면 로그인하세요: "),
+        rx.el.code(joined("llm-mcp-hub setup ", name), class_name="mono"),
     )
 
 

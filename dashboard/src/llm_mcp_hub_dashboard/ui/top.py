@@ -14,7 +14,8 @@ class Top(Live, rx.State):
 
     Attributes:
         alerts: Each with `level` and `text`, the worst first.
-        worst: The level of the worst; empty if there is none.
+        alert_count: How many of them are problems; a mere hint is none.
+        worst: The level of the worst problem; empty if there is none.
     """
 
     alerts: list[dict[str, Any]] = []
@@ -30,8 +31,9 @@ class Top(Live, rx.State):
 async def load(rest: Rest) -> dict[str, Any]:
     """The alerts."""
     alerts = views.alerts(await rest.shared("/v1/alerts"))
+    problems = [alert["level"] for alert in alerts if alert["level"] != "info"]
     return {
         "alerts": alerts,
-        "alert_count": len(alerts),
-        "worst": alerts[0]["level"] if alerts else "",
+        "alert_count": len(problems),
+        "worst": problems[0] if problems else "",
     }

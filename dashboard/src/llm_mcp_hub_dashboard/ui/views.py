@@ -13,7 +13,9 @@ LEVELS = {"error": ("critical", "red"), "warning": ("warning", "amber"), "info":
 STATE_COLOURS = {"available": "green", "starting": "amber", "unavailable": "red"}
 HEALTH_COLOURS = {"healthy": "green", "degraded": "amber", "unhealthy": "red"}
 TOKEN_COLOURS = {"valid": "green", "warning": "amber", "expired": "red", "unknown": "gray"}
-TOKEN_ORDER = ("expired", "warning", "unknown", "valid")
+NOT_SET_UP = "not_set_up"
+"""The state of a provider that came with its plugin, while nobody has logged in."""
+TOKEN_ORDER = ("expired", "warning", "unknown", "valid", NOT_SET_UP)
 STORES = {"sqlite": "SQLite", "redis": "Redis", "memory": "Memory"}
 
 
@@ -34,8 +36,6 @@ def alerts(body: Json) -> list[Row]:
 
 def health(body: Json) -> Row:
     """The hub at a glance."""
-    providers = body["providers"]
-    available = sum(state == "available" for state in providers.values())
     return {
         "status": body["status"],
         "colour": HEALTH_COLOURS[body["status"]],
@@ -44,14 +44,26 @@ def health(body: Json) -> Row:
         "state_colour": HEALTH_COLOURS[body["state"]["status"]],
         "state_kind": STORES.get(body["state"]["kind"], body["state"]["kind"]),
         "state_message": body["state"]["message"],
-        "available": available,
-        "providers": len(providers),
-        "providers_colour": "green"
-        if available == len(providers) and providers
-        else "amber"
-        if available
-        else "red",
+        "providers": body["providers"],
     }
+
+
+def counts(states: Mapping[str, str], unused: Iterable[str]) -> Row:
+    """How many providers take requests, of those that are set up: as `/v1/overview` counts.
+
+    Args:
+        states: Of each provider, by name.
+        unused: The providers that are not set up.
+    """
+    total = len(states.keys() - set(unused))
+    available = sum(state == "available" for state in states.values())
+    colour = "green" if 0 < total <= available else "amber" if available else "red"
+    return {"available": available, "total": total, "colour": colour}
+
+
+def unused(body: Json) -> list[str]:
+    """The names of the providers that are not set up."""
+    return [one["name"] for one in body["data"] if not one["set_up"]]
 
 
 def pressure(body: Json) -> Row:
@@ -70,14 +82,15 @@ def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
     """A provider as a card."""
     pool = body["pool"]
     credential = body["credential"] or {}
+    used = body["set_up"]
     inside = pool["blank"] + pool["starting"] + pool["ending"] + pool["claimed"] + pool["parked"]
     return {
         "name": body["name"],
         "kind": body.get("kind", ""),
-        "state": body["state"],
-        "colour": STATE_COLOURS[body["state"]],
-        "reason": body["reason"],
-        "warning": body["warning"],
+        "state": body["state"] if used else NOT_SET_UP,
+        "colour": STATE_COLOURS[body["state"]] if used else "gray",
+        "reason": body["reason"] if used else "",
+        "warning": body["warning"] if used else "",
         "remedy": credential.get("remedy", ""),
         "version": body["version"] or "–",
         "authentication": body["authentication"] or "–",
@@ -135,13 +148,19 @@ def worker(body: Json) -> Row:
     }
 
 
-def tokens(body: Json) -> list[Row]:
-    """The providers' logins as cards, those first that need something done."""
+def tokens(body: Json, unused: Iterable[str] = ()) -> list[Row]:
+    """The providers' logins as cards, those first that need something done.
+
+    Args:
+        body: What the hub says of all logins.
+        unused: The providers that are not set up: they have no login yet that could be wrong.
+    """
+    missing = set(unused)
     rows = [
         {
             "provider": one["provider"],
-            "status": one["status"],
-            "colour": TOKEN_COLOURS[one["status"]],
+            "status": NOT_SET_UP if one["provider"] in missing else one["status"],
+            "colour": "gray" if one["provider"] in missing else TOKEN_COLOURS[one["status"]],
             "method": one["method"] or "–",
             "plan": one["plan"] or "–",
             "expires_at": one["expires_at"],

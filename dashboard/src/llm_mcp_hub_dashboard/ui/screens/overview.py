@@ -9,7 +9,7 @@ from llm_mcp_hub_dashboard.ui import show, views
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, keep
 from llm_mcp_hub_dashboard.ui.parts import card, dot, figure, loaded, note
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.text import joined, t
 
 
 class Overview(Live, rx.State):
@@ -18,9 +18,15 @@ class Overview(Live, rx.State):
     health: dict[str, Any] = {}
     now: dict[str, Any] = {}
     hour: dict[str, Any] = {}
+    unused: list[str] = []
     logins: list[dict[str, Any]] = []
     providers: list[dict[str, Any]] = []
     turns: list[dict[str, Any]] = []
+
+    @rx.var
+    def counts(self) -> dict[str, Any]:
+        """How many providers there are, and how many of them are available."""
+        return views.counts(self.health.get("providers", {}), self.unused)
 
     @rx.event(background=True)
     async def watch(self) -> None:
@@ -34,11 +40,11 @@ async def load(rest: Rest) -> dict[str, Any]:
     values: dict[str, Any] = {"health": health, "now": {}, "hour": {}, "turns": []}
     try:
         values["now"] = views.pressure(await rest.shared("/v1/pressure"))
-        values["providers"] = [
-            views.provider(one) for one in (await rest.shared("/v1/providers"))["data"]
-        ]
+        providers = await rest.shared("/v1/providers")
+        values["providers"] = [views.provider(one) for one in providers["data"]]
+        values["unused"] = views.unused(providers)
         values["turns"] = views.running(await rest.shared("/v1/turns"))
-        logins = views.tokens(await rest.shared("/health/tokens"))
+        logins = views.tokens(await rest.shared("/health/tokens"), values["unused"])
         values["logins"] = [one for one in logins if one["status"] in {"warning", "expired"}]
         values["hour"] = views.last_hour(await rest.shared("/v1/usage/summary"))
     except RestError as error:
@@ -121,7 +127,7 @@ def _figures() -> rx.Component:
 
 
 def _halves() -> rx.Component:
-    there, all_of_them = Overview.health["available"], Overview.health["providers"]
+    there, all_of_them = Overview.counts["available"], Overview.counts["total"]
     return rx.el.div(
         card(
             rx.el.div(rx.el.h2(t("Parts of the hub", "허브 구성 요소")), class_name="card-head"),
@@ -139,7 +145,7 @@ def _halves() -> rx.Component:
                     Overview.health["state_message"],
                 ),
                 _part(
-                    Overview.health["providers_colour"],
+                    Overview.counts["colour"],
                     t("Providers", "제공자"),
                     t(
                         f"{there} of {all_of_them} available",
@@ -150,7 +156,14 @@ def _halves() -> rx.Component:
                 rx.foreach(
                     Overview.providers,
                     lambda one: _part(
-                        one["colour"], one["name"], _state_word(one["state"]), one["reason"]
+                        one["colour"],
+                        one["name"],
+                        _state_word(one["state"]),
+                        rx.cond(
+                            one["state"] == views.NOT_SET_UP,
+                            joined("llm-mcp-hub setup ", one["name"]),
+                            one["reason"],
+                        ),
                     ),
                 ),
                 class_name="lines",
@@ -212,6 +225,7 @@ def _state_word(state: Any) -> rx.Component:
         state,
         ("available", t("available", "사용 가능")),
         ("starting", t("starting", "시작 중")),
+        (views.NOT_SET_UP, t("not set up", "설정되지 않음")),
         t("unavailable", "사용 불가"),
     )
 

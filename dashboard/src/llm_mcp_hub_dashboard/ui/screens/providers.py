@@ -16,6 +16,7 @@ from llm_mcp_hub_dashboard.ui.parts import (
     loaded,
     note,
     nothing,
+    set_up_hint,
 )
 from llm_mcp_hub_dashboard.ui.screens.provider_form import add_provider
 from llm_mcp_hub_dashboard.ui.screens.provider_pool import quota, workers
@@ -125,69 +126,71 @@ def _provider(one: Any) -> rx.Component:
                 one["removing"],
                 rx.badge(t("being removed", "제거 중"), color_scheme="red", size="2"),
             ),
-            rx.el.div(_actions(one), class_name="end"),
+            rx.cond(one["state"] != views.NOT_SET_UP, rx.el.div(_actions(one), class_name="end")),
             class_name="card-head",
         ),
-        rx.el.div(
-            rx.cond(
-                one["reason"] != "",
-                note(
-                    "red",
-                    "circle-alert",
-                    rx.el.p(one["reason"], lang="en"),
-                    rx.cond(one["remedy"] != "", rx.el.p(one["remedy"], lang="en")),
-                ),
-            ),
-            rx.cond(
-                one["warning"] != "",
-                note("amber", "triangle-alert", rx.el.span(one["warning"], lang="en")),
-            ),
-            rx.cond(
-                one["paused"] != "",
-                note("amber", "circle-pause", rx.el.span(one["paused"], lang="en")),
-            ),
-            facts(
-                fact(
-                    t("Authentication", "인증 방식"),
-                    rx.el.code(one["authentication"], class_name="mono"),
-                ),
-                fact(t("Plan", "요금제"), one["plan"]),
-                fact(t("Version", "버전"), one["version"]),
-                fact(t("Workers", "워커"), one["workers"]),
-                fact(
-                    t("Busy · kept · spare", "사용 · 보관 · 여유"),
-                    f"{one['claimed']} · {one['parked']} · {one['blank']}",
-                ),
-                fact(t("Queue", "대기열"), one["queue"]),
-                fact(t("Wait, p95", "대기 p95"), show.seconds(one["wait_p95"])),
-                fact(t("Served · refused", "처리 · 거절"), f"{one['served']} · {one['refused']}"),
-            ),
-            rx.el.div(
-                rx.el.span(t("Models", "모델"), class_name="soft small"),
-                rx.el.ul(
-                    rx.foreach(
-                        one["models"].to(list[dict[str, str]]),
-                        lambda model: rx.el.li(
-                            rx.badge(
-                                model["id"], color_scheme="gray", variant="soft", high_contrast=True
-                            )
-                        ),
-                    ),
-                    class_name="tags",
-                    margin_top=".3rem",
-                ),
-            ),
-            rx.cond(
-                one["quota"].to(list[dict[str, Any]]).length() > 0,
-                rx.el.div(
-                    rx.foreach(one["quota"].to(list[dict[str, Any]]), quota), class_name="cards"
-                ),
-            ),
-            rx.cond(one["pool"].to(list[dict[str, Any]]).length() > 0, workers(one)),
-            class_name="stack",
-        ),
+        rx.cond(one["state"] == views.NOT_SET_UP, set_up_hint(one["name"]), _inside(one)),
         class_name=joined("edge edge-", one["colour"]),
         aria_label=one["name"],
+    )
+
+
+def _inside(one: Any) -> rx.Component:
+    return rx.el.div(
+        rx.cond(
+            one["reason"] != "",
+            note(
+                "red",
+                "circle-alert",
+                rx.el.p(one["reason"], lang="en"),
+                rx.cond(one["remedy"] != "", rx.el.p(one["remedy"], lang="en")),
+            ),
+        ),
+        rx.cond(
+            one["warning"] != "",
+            note("amber", "triangle-alert", rx.el.span(one["warning"], lang="en")),
+        ),
+        rx.cond(
+            one["paused"] != "",
+            note("amber", "circle-pause", rx.el.span(one["paused"], lang="en")),
+        ),
+        facts(
+            fact(
+                t("Authentication", "인증 방식"),
+                rx.el.code(one["authentication"], class_name="mono"),
+            ),
+            fact(t("Plan", "요금제"), one["plan"]),
+            fact(t("Version", "버전"), one["version"]),
+            fact(t("Workers", "워커"), one["workers"]),
+            fact(
+                t("Busy · kept · spare", "사용 · 보관 · 여유"),
+                f"{one['claimed']} · {one['parked']} · {one['blank']}",
+            ),
+            fact(t("Queue", "대기열"), one["queue"]),
+            fact(t("Wait, p95", "대기 p95"), show.seconds(one["wait_p95"])),
+            fact(t("Served · refused", "처리 · 거절"), f"{one['served']} · {one['refused']}"),
+        ),
+        rx.el.div(
+            rx.el.span(t("Models", "모델"), class_name="soft small"),
+            rx.el.ul(
+                rx.foreach(
+                    one["models"].to(list[dict[str, str]]),
+                    lambda model: rx.el.li(
+                        rx.badge(
+                            model["id"], color_scheme="gray", variant="soft", high_contrast=True
+                        )
+                    ),
+                ),
+                class_name="tags",
+                margin_top=".3rem",
+            ),
+        ),
+        rx.cond(
+            one["quota"].to(list[dict[str, Any]]).length() > 0,
+            rx.el.div(rx.foreach(one["quota"].to(list[dict[str, Any]]), quota), class_name="cards"),
+        ),
+        rx.cond(one["pool"].to(list[dict[str, Any]]).length() > 0, workers(one)),
+        class_name="stack",
     )
 
 
@@ -196,6 +199,7 @@ def _state(one: Any) -> rx.Component:
         one["state"],
         ("available", t("Available", "사용 가능")),
         ("starting", t("Starting", "시작 중")),
+        (views.NOT_SET_UP, t("Not set up", "설정되지 않음")),
         t("Unavailable", "사용 불가"),
     )
 

@@ -8,7 +8,7 @@ from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui import show, views
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, keep
-from llm_mcp_hub_dashboard.ui.parts import card, fact, facts, loaded, nothing
+from llm_mcp_hub_dashboard.ui.parts import card, fact, facts, loaded, nothing, set_up_hint
 from llm_mcp_hub_dashboard.ui.text import joined, t
 
 
@@ -48,7 +48,8 @@ class Tokens(Live, rx.State):
 
 async def load(rest: Rest) -> dict[str, Any]:
     """The logins."""
-    return {"logins": views.tokens(await rest.shared("/health/tokens"))}
+    unused = views.unused(await rest.shared("/v1/providers"))
+    return {"logins": views.tokens(await rest.shared("/health/tokens"), unused)}
 
 
 def tokens() -> rx.Component:
@@ -81,6 +82,7 @@ def _status(status: Any) -> rx.Component:
         ("valid", t("Valid", "유효")),
         ("warning", t("Expiring soon", "곧 만료")),
         ("expired", t("Expired", "만료됨")),
+        (views.NOT_SET_UP, t("Not set up", "설정되지 않음")),
         t("Unknown", "알 수 없음"),
     )
 
@@ -99,6 +101,7 @@ def _days(one: Any) -> rx.Component:
 
 
 def _login(one: Any) -> rx.Component:
+    unused = one["status"] == views.NOT_SET_UP
     return card(
         rx.el.div(
             rx.el.h2(one["provider"]),
@@ -107,6 +110,28 @@ def _login(one: Any) -> rx.Component:
             ),
             class_name="card-head",
         ),
+        rx.cond(unused, set_up_hint(one["provider"]), _known(one)),
+        rx.el.div(
+            rx.cond(~unused, _verify(one)),
+            rx.link(
+                rx.cond(unused, t("How to set it up", "설정 방법"), t("How to renew", "갱신 방법")),
+                rx.icon("external-link", size=14, aria_hidden="true"),
+                href=one["renewal_url"],
+                is_external=True,
+                size="2",
+                display="inline-flex",
+                align_items="center",
+                gap=".3rem",
+            ),
+            class_name="card-foot",
+            align_items="center",
+        ),
+        class_name=joined("edge edge-", one["colour"]),
+    )
+
+
+def _known(one: Any) -> rx.Component:
+    return rx.fragment(
         facts(
             fact(t("Expires", "만료일"), show.date_time(one["expires_at"])),
             fact(t("Left", "남은 기간"), _days(one)),
@@ -125,28 +150,16 @@ def _login(one: Any) -> rx.Component:
             one["remedy"] != "",
             rx.el.p(one["remedy"], lang="en", class_name="small", margin_top=".4rem"),
         ),
-        rx.el.div(
-            rx.button(
-                rx.icon("badge-check", size=15, aria_hidden="true"),
-                t("Verify now", "지금 확인"),
-                on_click=Tokens.verify(one["provider"]),
-                loading=Tokens.verifying == one["provider"],
-                disabled=Tokens.verifying != "",
-                variant="soft",
-                aria_label=t(f"Verify {one['provider']} now", f"{one['provider']} 지금 확인"),
-            ),
-            rx.link(
-                t("How to renew", "갱신 방법"),
-                rx.icon("external-link", size=14, aria_hidden="true"),
-                href=one["renewal_url"],
-                is_external=True,
-                size="2",
-                display="inline-flex",
-                align_items="center",
-                gap=".3rem",
-            ),
-            class_name="card-foot",
-            align_items="center",
-        ),
-        class_name=joined("edge edge-", one["colour"]),
+    )
+
+
+def _verify(one: Any) -> rx.Component:
+    return rx.button(
+        rx.icon("badge-check", size=15, aria_hidden="true"),
+        t("Verify now", "지금 확인"),
+        on_click=Tokens.verify(one["provider"]),
+        loading=Tokens.verifying == one["provider"],
+        disabled=Tokens.verifying != "",
+        variant="soft",
+        aria_label=t(f"Verify {one['provider']} now", f"{one['provider']} 지금 확인"),
     )
