@@ -18,6 +18,7 @@ AXE = ROOT / ".tools" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "build" / "dashboard"
 """Where the screenshots of a run are kept."""
 WAIT_MS = 15_000
+SERIOUS = {"serious", "critical"}
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -128,3 +129,15 @@ def ask(hub: TestHub, text: str, session: str, **more: Any) -> httpx.Response:
         json={"model": "echo/echo", "messages": [{"role": "user", "content": text}], **more},
         timeout=60,
     )
+
+
+def violations(page: Page, axe: str, within: str = "html") -> list[tuple[str, str, list[str]]]:
+    """What axe-core finds serious inside of an element: the rule, how bad it is, and where."""
+    page.evaluate(axe)
+    run = "selector => axe.run(selector, {resultTypes: ['violations']})"
+    found = page.evaluate(run, within)["violations"]
+    return [
+        (one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in SERIOUS
+    ]

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from llm_mcp_hub.testing.hub import TestHub
 
-from .conftest import ask
+from .conftest import ask, violations
 
 PAGES = {
     "overview": "/",
@@ -34,7 +34,6 @@ places = ["Vík", "Aljezur"]
 ```
 """
 TALK = ("Name three quiet places by the sea.", TABLE)
-SERIOUS = {"serious", "critical"}
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +47,6 @@ def lived_in(make_hub) -> Iterator[TestHub]:
         ask(hub, "x", "x", model="echo/none")
         hub.token("n8n")
         yield hub
-
-
-def violations(page, axe):
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        (one["id"], one["impact"], [node["html"][:200] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in SERIOUS
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -261,5 +261,6 @@ def _alerts() -> rx.Component:
                 ),
             ),
             width="min(26rem, 92vw)",
+            aria_label=t("Alerts", "알림"),
         ),
     )

@@ -15,6 +15,9 @@ LIMITS = ("requests_per_minute", "requests_per_day", "tokens_per_day", "concurre
 DAY = 86_400
 
 
+BATCH = t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다")
+
+
 class AccessForm(rx.State):
     """The form and the token that it made.
 
@@ -176,7 +179,11 @@ def _fields() -> list[rx.Component]:
             rx.flex(
                 *[
                     rx.el.label(
-                        rx.checkbox(name=f"scope-{scope}", default_checked=scope != "admin"),
+                        rx.checkbox(
+                            name=f"scope-{scope}",
+                            default_checked=scope != "admin",
+                            custom_attrs={"aria-label": scope},
+                        ),
                         scope,
                         display="inline-flex",
                         gap=".4rem",
@@ -215,8 +222,8 @@ def _fields() -> list[rx.Component]:
             gap=".75rem",
         ),
         rx.el.label(
-            rx.checkbox(name="batch"),
-            t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다"),
+            rx.checkbox(name="batch", custom_attrs={"aria-label": BATCH}),
+            BATCH,
             display="inline-flex",
             gap=".4rem",
             align_items="center",
