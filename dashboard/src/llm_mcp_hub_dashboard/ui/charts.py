@@ -13,6 +13,11 @@ NEAR = rx.Var(
     "(s) => new Date(s * 1000).toLocaleString(undefined, {dateStyle: 'medium', timeStyle: 'short'})"
 )
 
+SECONDS = " s"
+DURATION = FunctionStringVar.create(
+    "((s) => s > 0 && s < 1 ? Number((s * 1000).toFixed(1)) + ' ms' : Number(s.toFixed(1)) + ' s')"
+)
+
 
 def ticks(bucket: rx.Var[Any]) -> FunctionStringVar[Any]:
     """How points in time stand below a chart whose buckets are as long as `bucket` says."""
@@ -63,8 +68,8 @@ def line_chart(
                     tick_line=False,
                 ),
                 rx.recharts.y_axis(
-                    width=52,
-                    unit=unit,
+                    width=60,
+                    **({"tick_formatter": DURATION} if unit == SECONDS else {"unit": unit}),
                     allow_decimals=unit != "",
                     stroke="var(--gray-9)",
                     tick_line=False,

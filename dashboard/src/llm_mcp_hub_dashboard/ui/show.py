@@ -36,6 +36,13 @@ def number(value: Any) -> rx.Var[Any]:
     return _js("(({0}) == null ? '–' : Number({0}).toLocaleString({1}))", value, LOCALE)
 
 
+def average(total: Any, count: Any) -> rx.Var[Any]:
+    """What each of so many has of a total, rounded; a dash if there are none."""
+    return _js(
+        "(({1}) ? Math.round(({0}) / ({1})).toLocaleString({2}) : '–')", total, count, LOCALE
+    )
+
+
 def seconds(value: Any) -> rx.Var[Any]:
     """A duration in seconds with as many digits as say something; a dash for null."""
     return _js(

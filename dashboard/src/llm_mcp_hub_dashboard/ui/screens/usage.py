@@ -7,7 +7,7 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui import show, usage_views
-from llm_mcp_hub_dashboard.ui.charts import line_chart, pie_chart
+from llm_mcp_hub_dashboard.ui.charts import SECONDS, line_chart, pie_chart
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, keep
 from llm_mcp_hub_dashboard.ui.parts import card, figure, loaded, nothing, table, th
@@ -136,22 +136,42 @@ def usage() -> rx.Component:
 def _figures() -> rx.Component:
     totals = Usage.totals
     return rx.el.div(
-        figure(t("Requests", "요청"), show.number(totals["requests"])),
-        figure(t("Error rate", "오류율"), show.percent(totals["error_rate"])),
         figure(
-            t("Response time · p95", "응답 시간 · p95"),
-            show.seconds(totals["mean"]),
-            rx.fragment(" · ", show.seconds(totals["p95"])),
+            t("Requests", "요청"),
+            show.number(totals["requests"]),
+            below=t("in this time", "이 기간 전체"),
         ),
         figure(
-            t("First token · p95", "첫 토큰 · p95"),
-            show.seconds(totals["first"]),
-            rx.fragment(" · ", show.seconds(totals["first_p95"])),
+            t("Error rate", "오류율"),
+            show.percent(totals["error_rate"]),
+            below=t(
+                rx.fragment(show.number(totals["failed"]), " failed"),
+                rx.fragment("실패 ", show.number(totals["failed"])),
+            ),
         ),
-        figure(t("Tokens in", "입력 토큰"), show.number(totals["tokens_in"])),
-        figure(t("Tokens out", "출력 토큰"), show.number(totals["tokens_out"])),
+        figure(t("Response time", "응답 시간"), show.seconds(totals["mean"]), below=_p95("p95")),
+        figure(t("First token", "첫 토큰"), show.seconds(totals["first"]), below=_p95("first_p95")),
+        figure(
+            t("Tokens in", "입력 토큰"),
+            show.number(totals["tokens_in"]),
+            below=_per_request("tokens_in"),
+        ),
+        figure(
+            t("Tokens out", "출력 토큰"),
+            show.number(totals["tokens_out"]),
+            below=_per_request("tokens_out"),
+        ),
         class_name="figures",
     )
+
+
+def _p95(name: str) -> rx.Component:
+    return rx.fragment(t("mean · p95 ", "평균 · p95 "), show.seconds(Usage.totals[name]))
+
+
+def _per_request(name: str) -> rx.Component:
+    each = show.average(Usage.totals[name], Usage.totals["requests"])
+    return t(rx.fragment(each, " per request"), rx.fragment("요청당 ", each))
 
 
 def _charts() -> rx.Component:
@@ -174,7 +194,7 @@ def _charts() -> rx.Component:
                 ("mean", t("Mean", "평균"), "teal", "6 3"),
                 ("first", t("First token", "첫 토큰"), "amber", "2 3"),
             ],
-            " s",
+            SECONDS,
         ),
         line_chart(
             t("Error rate", "오류율"),
