@@ -1,7 +1,9 @@
 """A real browser, Debian's Chromium, and an admin who sits before it."""
 
+import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from llm_mcp_hub.testing.hub import TestHub
+import llm_mcp_hub_claude
+import llm_mcp_hub_dashboard
+from llm_mcp_hub.testing.hub import TestHub, create_test_hub
+from llm_mcp_hub_claude.testing import fake_cli
 
 CHROMIUM = "/usr/bin/chromium"
 ROOT = Path(__file__).parents[3]
@@ -111,6 +116,32 @@ def slow_hub(make_hub: Callable[..., TestHub]) -> Iterator[TestHub]:
     """A hub whose answers take a while."""
     with make_hub(word_seconds=0.1) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def claude_hub(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], TestHub]:
+    """Makes a hub with a Claude provider, whose program is a fake that answers by itself."""
+
+    def make() -> TestHub:
+        end = (time.time() + 120 * 86_400) * 1000
+        dates = {"expiresAt": end, "refreshTokenExpiresAt": end}
+        tokens = {"accessToken": "sk-ant-oat01-test", "refreshToken": "sk-ant-ort01-test"}
+        more = {"scopes": ["user:inference"], "subscriptionType": "max"}
+        folder = tmp_path_factory.mktemp("login")
+        file = folder / ".credentials.json"
+        file.write_text(json.dumps({"claudeAiOauth": tokens | dates | more}))
+        file.chmod(0o600)
+        settings = {"config_dir": str(folder), "pool": {"min_spare": 1}}
+        made = create_test_hub(
+            {"providers": {"claude": settings}},
+            plugins=[("claude", llm_mcp_hub_claude), ("dashboard", llm_mcp_hub_dashboard)],
+        )
+        program = made.hub.config.data_path / "providers/claude/cli/node_modules/.bin"
+        program.mkdir(parents=True)
+        fake_cli.install(program)
+        return made
+
+    return make
 
 
 @pytest.fixture

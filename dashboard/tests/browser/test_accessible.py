@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from llm_mcp_hub.testing.hub import TestHub
 
+from . import lively
 from .conftest import ask, violations
 
 PAGES = {
@@ -37,16 +38,17 @@ TALK = ("Name three quiet places by the sea.", TABLE)
 
 
 @pytest.fixture(scope="module")
-def lived_in(make_hub) -> Iterator[TestHub]:
-    """A hub that somebody has used."""
-    with make_hub() as hub:
+def lived_in(claude_hub) -> Iterator[TestHub]:
+    """A hub that is used."""
+    with claude_hub() as hub:
+        lively.fill(hub)
         for text in TALK:
             ask(hub, text, "holiday-plans")
-        for number in range(6):
-            ask(hub, f"Summarise report {number}", f"report-{number}")
+        for number in range(4):
+            ask(hub, f"Summarise report {number}", f"report-{number}", model="claude/sonnet")
         ask(hub, "x", "x", model="echo/none")
-        hub.token("n8n")
-        yield hub
+        with lively.turns(hub):
+            yield hub
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,30 +8,15 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-import llm_mcp_hub_claude
-import llm_mcp_hub_dashboard
-from llm_mcp_hub.testing.hub import create_test_hub
-from llm_mcp_hub_claude.testing import fake_cli
-
 from .conftest import ask, violations
 
 DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    """A hub with a Claude provider, whose program is a fake that answers by itself."""
-    token = tmp_path_factory.mktemp("login") / "token"
-    token.write_text("sk-ant-oat01-test\n")
-    token.chmod(0o600)
-    made = create_test_hub(
-        {"providers": {"claude": {"oauth_token_file": str(token), "pool": {"min_spare": 1}}}},
-        plugins=[("claude", llm_mcp_hub_claude), ("dashboard", llm_mcp_hub_dashboard)],
-    )
-    program = made.hub.config.data_path / "providers/claude/cli/node_modules/.bin"
-    program.mkdir(parents=True)
-    fake_cli.install(program)
-    with made as running:
+def hub(claude_hub):
+    """A hub with a Claude provider."""
+    with claude_hub() as running:
         yield running
 
 
@@ -62,7 +47,7 @@ def test_a_login_is_verified_by_a_request_at_once(hub, screen):
     card = card_of(page, "claude")
     fact = card.locator("dl > div", has_text="Last verified by a request")
     asked = time.time()
-    card.get_by_role("button", name="Verify claude now").click()
+    card.get_by_role("button", name="Verify now: claude").click()
     expect(page.locator(".notices")).to_contain_text("claude answered: its login works.")
     report = httpx.get(f"{hub.base_url}/health/tokens", headers=hub.headers()).json()["data"][0]
     assert report["verified_at"] >= asked
@@ -75,7 +60,7 @@ def test_a_verification_that_fails_says_why(hub, screen):
     card_of(page, "claude").get_by_role("button", name="Drain").click()
     expect(page.locator(".notices")).to_contain_text("claude takes no new turns.")
     page = screen.open("/tokens")
-    page.get_by_role("button", name="Verify claude now").click()
+    page.get_by_role("button", name="Verify now: claude").click()
     expect(page.locator(".notices .note-red")).to_be_visible()
     page = screen.open("/providers")
     card_of(page, "claude").get_by_role("button", name="Resume").click()

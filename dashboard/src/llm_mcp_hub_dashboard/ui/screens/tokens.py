@@ -161,5 +161,5 @@ def _verify(one: Any) -> rx.Component:
         loading=Tokens.verifying == one["provider"],
         disabled=Tokens.verifying != "",
         variant="soft",
-        aria_label=t(f"Verify {one['provider']} now", f"{one['provider']} 지금 확인"),
+        aria_label=t(f"Verify now: {one['provider']}", f"지금 확인: {one['provider']}"),
     )
