@@ -1,13 +1,15 @@
 """What the dashboard costs the hub: `python benchmarks/dashboard.py [--tabs 20] [--rounds 3]`.
 
-Each round starts the hub twice, without and with the dashboard, and compares the time until
-it serves, its memory, and the latency of chat requests; with the dashboard also while so many tabs
-are open on the Overview. It then tells the bytes of the first view. Needs the built pages.
+Each round starts the hub twice, without and with the dashboard, and compares the time until it
+serves, by the clock and of the processor, its memory, and the latency of chat requests; with the
+dashboard also while so many tabs are open on the Overview. It then tells the bytes of the first
+view. Needs the built pages.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -53,15 +55,21 @@ class Served:
 
     def __init__(self, process: "subprocess.Popen[str]", started: float) -> None:
         assert process.stdout is not None
+        self._pid = process.pid
         words: list[str] = []
         for line in process.stdout:
             words = line.split()
             if len(words) == 2 and words[0].isdigit():
                 break
         self.start_seconds = time.monotonic() - started
+        self.start_cpu_seconds = self.cpu_seconds()
         port, self.token = words
         self.address = f"http://127.0.0.1:{port}"
-        self._pid = process.pid
+
+    def cpu_seconds(self) -> float:
+        """Of all threads, since the process began; its children's are not in it."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss_mb(self) -> float:
         status = Path(f"/proc/{self._pid}/status").read_text()
@@ -136,10 +144,12 @@ def first_view(http: httpx.Client) -> tuple[int, int]:
 def measure(tabs: int) -> dict[str, Any]:
     with serve("without") as served:
         found: dict[str, Any] = {"start without": served.start_seconds}
+        found["cpu without"] = served.start_cpu_seconds
         found["p50 without"] = statistics.median(served.latencies())
         found["rss without"] = served.rss_mb()
     with serve("with") as served:
         found["start with"] = served.start_seconds
+        found["cpu with"] = served.start_cpu_seconds
         found["p50 with"] = statistics.median(served.latencies())
         found["rss with"] = served.rss_mb()
         http = sign_in(served)
@@ -162,7 +172,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rounds = [measure(options.tabs) for _ in range(options.rounds)]
-    units = {"start": "s", "rss": "MiB", "p50": "ms", "p95": "ms", "bytes": "B", "files": ""}
+    units = {
+        "start": "s",
+        "cpu": "s",
+        "rss": "MiB",
+        "p50": "ms",
+        "p95": "ms",
+        "bytes": "B",
+        "files": "",
+    }
     for name in rounds[0]:
         middle = statistics.median(one[name] for one in rounds)
         print(f"{name:16} {middle:10.2f} {units[name.split()[0]]}")

@@ -36,6 +36,16 @@ def number(value: Any) -> rx.Var[Any]:
     return _js("(({0}) == null ? '–' : Number({0}).toLocaleString({1}))", value, LOCALE)
 
 
+def short_number(value: Any) -> rx.Var[Any]:
+    """A number that may be very large, from 100,000 on as `483.6k`; a dash for null."""
+    return _js(
+        "(({0}) == null ? '–' : Number({0}).toLocaleString({1}, {0} < 100000 ? {{}} : "
+        "{{notation: 'compact', maximumFractionDigits: 1}}))",
+        value,
+        LOCALE,
+    )
+
+
 def average(total: Any, count: Any) -> rx.Var[Any]:
     """What each of so many has of a total, rounded; a dash if there are none."""
     return _js(

@@ -153,12 +153,12 @@ def _figures() -> rx.Component:
         figure(t("First token", "첫 토큰"), show.seconds(totals["first"]), below=_p95("first_p95")),
         figure(
             t("Tokens in", "입력 토큰"),
-            show.number(totals["tokens_in"]),
+            show.short_number(totals["tokens_in"]),
             below=_per_request("tokens_in"),
         ),
         figure(
             t("Tokens out", "출력 토큰"),
-            show.number(totals["tokens_out"]),
+            show.short_number(totals["tokens_out"]),
             below=_per_request("tokens_out"),
         ),
         class_name="figures",
