@@ -171,7 +171,7 @@ def _p95(name: str) -> rx.Component:
 
 def _per_request(name: str) -> rx.Component:
     each = show.average(Usage.totals[name], Usage.totals["requests"])
-    return t(rx.fragment(each, " per request"), rx.fragment("요청당 ", each))
+    return rx.fragment(t("", "요청당 "), each, t(" per request", ""))
 
 
 def _charts() -> rx.Component:
