@@ -169,7 +169,7 @@ def _p95(name: str) -> rx.Component:
     return rx.fragment(t("mean · p95 ", "평균 · p95 "), show.seconds(Usage.totals[name]))
 
 
-def _per_request(name: str) -> rx.Component:
+def _per_request(name: str) -> rx.Var[Any]:
     each = show.average(Usage.totals[name], Usage.totals["requests"])
     return rx.fragment(t("", "요청당 "), each, t(" per request", ""))
 
