@@ -16,7 +16,7 @@ def test_a_page_learns_who_is_signed_in_and_shows_the_hub(admin):
     tab.send(HYDRATE)
     known = tab.wait_for(lambda known: known.get("overview.phase_rx_state_") == "ready")
     assert known["overview.health_rx_state_"]["status"] == "healthy"
-    assert known["overview.health_rx_state_"]["available"] == 1
+    assert known["overview.counts_rx_state_"]["available"] == 1
     assert known[ADMIN].startswith("admin-")
 
 

@@ -205,7 +205,7 @@ def test_the_first_key_leads_past_the_menu(screen):
     skip = page.get_by_role("link", name="Skip to content")
     expect(skip).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    expect(page.locator("#content")).to_be_focused()
 
 
 def test_an_access_token_is_made_shown_once_and_revoked(screen, hub):
