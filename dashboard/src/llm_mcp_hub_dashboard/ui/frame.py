@@ -46,7 +46,12 @@ def screen(place: str, title: Any, *content: Any, actions: Any = ()) -> rx.Compo
         Tab.signed_out,
         _goodbye(),
         rx.el.div(
-            rx.el.a(t("Skip to content", "본문으로 건너뛰기"), href="#content", class_name="skip"),
+            rx.el.a(
+                t("Skip to content", "본문으로 건너뛰기"),
+                href="#content",
+                on_click=rx.set_focus("content"),
+                class_name="skip",
+            ),
             _sidebar(place),
             rx.el.div(
                 _header(place),
