@@ -28,11 +28,6 @@ def pages() -> None:
         pytest.skip("the dashboard's pages are not built from these sources; run: make pages")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the browser's tests last: Playwright's event loop runs until the process ends."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
-
-
 def start_hub(settings: dict[str, Any] | None = None, **more: Any) -> TestHub:
     return create_test_hub(settings, plugins=[("dashboard", llm_mcp_hub_dashboard)], **more)
 

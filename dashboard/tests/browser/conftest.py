@@ -28,9 +28,9 @@ SERIOUS = {"serious", "critical"}
 expect.set_options(timeout=WAIT_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, one for all tests of this process."""
+    """Chromium. Playwright's event loop runs until it is closed, and other tests need their own."""
     if shutil.which(CHROMIUM) is None:
         pytest.skip("needs Debian's chromium at /usr/bin/chromium; run: make tools")
     # As root, which containers run as, Chromium has no sandbox of its own.
