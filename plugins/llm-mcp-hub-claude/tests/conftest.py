@@ -94,7 +94,7 @@ def make_provider(
         }
         data_dir = tmp_path_factory.mktemp("data")
         home = {"HOME": str(data_dir), "PATH": os.environ["PATH"]}
-        made = ClaudeSettings(**{**values, **settings})  # type: ignore[arg-type]
+        made = ClaudeSettings(**{**values, **settings})  # type: ignore[arg-type]  # by name
         return ClaudeProvider(ProviderContext("claude", made, data_dir, home))
 
     return make
