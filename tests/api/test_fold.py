@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_mcp_hub.api.openai.wire import DONE, EventEncoder, whole
-from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.completion import fold
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -58,6 +66,42 @@ def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_u
     assert finished == [None] * (len(finished) - 1) + ["stop"]
     assert [event for event in sent if event.get("usage")] == sent[-1:] * include_usage
     assert data.count(DONE) == 1
+
+
+def test_the_pieces_of_streamed_calls_join_to_the_calls_of_the_whole_answer():
+    stream = [
+        TextChunk("I look."),
+        ToolCallChunk(0, "call-a", "weather"),
+        ToolArgumentsChunk(0, '{"city":'),
+        ToolArgumentsChunk(0, '"Seoul"}'),
+        ToolCallChunk(1, "call-b", "time"),
+        FinishChunk(FinishReason.TOOL_CALLS, Usage()),
+    ]
+    completion = fold(stream)
+    assert completion is not None
+    encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=False)
+    sent = events(encoder.encode(stream) + encoder.end(Usage(), len(stream)))
+
+    calls: dict[int, dict] = {}
+    for event in sent:
+        for delta in event["choices"][0]["delta"].get("tool_calls", []):
+            call = calls.setdefault(delta["index"], {"arguments": ""})
+            call["arguments"] += delta["function"].pop("arguments")
+            call |= {"id": delta["id"], "type": delta["type"]} if "id" in delta else {}
+            call |= delta["function"]
+    whole_calls = whole(completion, "turn-1", 0.0, "a/b").choices[0].message.tool_calls
+    assert [(c.id, c.type, c.function.name) for c in whole_calls] == [
+        (c["id"], c["type"], c["name"]) for c in calls.values()
+    ]
+    assert [c["arguments"] for c in calls.values()] == ['{"city":"Seoul"}', ""]
+    assert sent[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_beside_calls_there_is_no_empty_text():
+    stream = [ToolCallChunk(0, "call-a", "f"), FinishChunk(FinishReason.TOOL_CALLS, Usage())]
+    completion = fold(stream)
+    assert completion is not None
+    assert whole(completion, "turn-1", 0.0, "a/b").choices[0].message.content is None
 
 
 @given(CHUNKS, st.booleans(), st.integers(0, 12))

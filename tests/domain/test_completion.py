@@ -3,8 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_mcp_hub.domain.chat import Message, TextPart
-from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.chat import Message, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chunk import (
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.completion import Fold, fold
 
 counts = st.integers(0, 10**9)
@@ -64,3 +72,24 @@ def test_usage_adds_up_figure_by_figure(several: list[Usage]) -> None:
     assert total.cached_tokens == sum(u.cached_tokens for u in several)
     assert total.output_tokens == sum(u.output_tokens for u in several)
     assert total.reasoning_tokens == sum(u.reasoning_tokens for u in several)
+
+
+def test_calls_are_put_together_by_their_index_however_their_pieces_are_mixed() -> None:
+    finish = FinishChunk(FinishReason.TOOL_CALLS, Usage())
+    answer = fold(
+        [
+            TextChunk("I look."),
+            ToolCallChunk(1, "call-b", "time"),
+            ToolCallChunk(0, "call-a", "weather"),
+            ToolArgumentsChunk(0, '{"city":'),
+            ToolArgumentsChunk(0, '"Seoul"}'),
+            finish,
+        ]
+    )
+    assert answer is not None
+    calls = (
+        ToolCallPart("call-a", "weather", '{"city":"Seoul"}'),
+        ToolCallPart("call-b", "time", "{}"),
+    )
+    assert answer.tool_calls == calls
+    assert answer.message == Message("assistant", (TextPart("I look."), *calls))

@@ -110,6 +110,10 @@ PICTURE = ImagePart("image/png", "QQ==")
         (say("tool", ToolResultPart("1", "a")), say("tool", ToolResultPart("2", "a"))),
         (say("tool", ToolResultPart("1", "a")), say("tool", ToolResultPart("1", "b"))),
         (
+            say("tool", ToolResultPart("1", "a")),
+            say("tool", ToolResultPart("1", "a", (PICTURE,))),
+        ),
+        (
             say("assistant", ToolCallPart("1", "f", "")),
             say("assistant", ToolCallPart("2", "f", "")),
         ),

@@ -11,7 +11,13 @@ import pytest
 
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Message, TextPart, TurnOptions, TurnRequest
-from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    FinishChunk,
+    FinishReason,
+    TextChunk,
+    ToolCallChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import QuotaWindow
 from llm_mcp_hub.errors import HubError, LoginRequired, WorkerGarbled
@@ -103,7 +109,8 @@ class ScriptedDialect:
         self._say("inspect")
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
-        text = request.messages[-1].text
+        last = request.messages[-1]
+        text = "".join(part.text for part in last.parts if hasattr(part, "text"))
         if text == "defect":
             raise KeyError(text)
         self.turns += 1
@@ -129,6 +136,8 @@ class ScriptedDialect:
     def _event(self, verb: str, *rest: Any) -> Event:
         if verb == "text":
             return TextChunk(rest[0])
+        if verb == "call":
+            return ToolCallChunk(*rest)
         if verb == "finish":
             return FinishChunk(FinishReason(rest[0]), Usage(output_tokens=1))
         if verb == "ready":

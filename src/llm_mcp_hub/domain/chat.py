@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from llm_mcp_hub.domain.tool import Tool
+
 
 class TextPart(Struct, frozen=True, gc=False, tag="text", tag_field="type"):
     """Text."""
@@ -40,11 +42,21 @@ class ToolCallPart(Struct, frozen=True, gc=False, tag="tool_call", tag_field="ty
     arguments: str
 
 
-class ToolResultPart(Struct, frozen=True, gc=False, tag="tool_result", tag_field="type"):
-    """What the client's tool answered to the call `call_id`."""
+class ToolResultPart(
+    Struct, frozen=True, gc=False, omit_defaults=True, tag="tool_result", tag_field="type"
+):
+    """What the client's tool answered to the call `call_id`.
+
+    Attributes:
+        images: What it answered beside the text.
+        is_error: The tool failed, and `text` says how. Clients of OpenAI's dialect have no way to
+            say so.
+    """
 
     call_id: str
     text: str
+    images: tuple[ImagePart, ...] = ()
+    is_error: bool = False
 
 
 Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
@@ -102,6 +114,9 @@ class TurnRequest(Struct, frozen=True):
         prior_digest: `domain.transcript` digest of those, which names the conversation state
             that a parked worker must be in to continue it.
         digest: Digest of all of `messages`.
+        tools: What the model is to be shown of the client's tools; only to providers that take
+            any, see `Capability`.
+        parallel_tool_calls: Whether one answer may have more than one call.
         priority: Its place in the queue before the provider's workers.
     """
 
@@ -114,4 +129,6 @@ class TurnRequest(Struct, frozen=True):
     digest: str
     system: str = ""
     options: TurnOptions = TurnOptions()
+    tools: tuple[Tool, ...] = ()
+    parallel_tool_calls: bool = True
     priority: Priority = Priority.INTERACTIVE

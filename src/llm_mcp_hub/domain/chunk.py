@@ -50,6 +50,27 @@ class ReasoningChunk(Struct, frozen=True, gc=False, tag="reasoning"):
     text: str
 
 
+class ToolCallChunk(Struct, frozen=True, gc=False, tag="tool_call"):
+    """A call of a tool of the client's begins.
+
+    Attributes:
+        index: Which call of this answer it is, counted from 0.
+        id: What its result is to name.
+        name: As the client named the tool.
+    """
+
+    index: int
+    id: str
+    name: str
+
+
+class ToolArgumentsChunk(Struct, frozen=True, gc=False, tag="tool_arguments"):
+    """More of a call's arguments: all of them joined are one JSON object."""
+
+    index: int
+    text: str
+
+
 class FinishChunk(Struct, frozen=True, tag="finish"):
     """The end of the answer. Exactly one, and the last chunk of every stream that succeeds."""
 
@@ -57,4 +78,4 @@ class FinishChunk(Struct, frozen=True, tag="finish"):
     usage: Usage
 
 
-Chunk = TextChunk | ReasoningChunk | FinishChunk
+Chunk = TextChunk | ReasoningChunk | ToolCallChunk | ToolArgumentsChunk | FinishChunk

@@ -4,39 +4,49 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.chat import Message, TextPart
+from llm_mcp_hub.domain.chat import Message, TextPart, ToolCallPart
 from llm_mcp_hub.domain.chunk import (
     Chunk,
     FinishChunk,
     FinishReason,
     ReasoningChunk,
     TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
     Usage,
 )
 
 
 class Completion(Struct, frozen=True):
-    """What the model answered."""
+    """What the model answered.
+
+    Attributes:
+        tool_calls: Calls of the client's tools, in the order of their indices.
+    """
 
     text: str
     reasoning: str
     finish_reason: FinishReason
     usage: Usage
+    tool_calls: tuple[ToolCallPart, ...] = ()
 
     @property
     def message(self) -> Message:
         """The answer as the assistant's message of a transcript. Reasoning is not part of it."""
-        return Message("assistant", (TextPart(self.text),) if self.text else ())
+        text = (TextPart(self.text),) if self.text else ()
+        return Message("assistant", text + self.tool_calls)
 
 
 class Fold:
     """Takes chunks one batch at a time and knows the completion once the stream has finished."""
 
-    __slots__ = ("_finish", "_reasoning", "_text")
+    __slots__ = ("_arguments", "_calls", "_finish", "_reasoning", "_text")
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._calls: dict[int, ToolCallChunk] = {}
+        self._arguments: dict[int, list[str]] = {}
         self._finish: FinishChunk | None = None
 
     def add(self, chunks: Iterable[Chunk]) -> None:
@@ -46,6 +56,10 @@ class Fold:
                 self._text.append(chunk.text)
             elif isinstance(chunk, ReasoningChunk):
                 self._reasoning.append(chunk.text)
+            elif isinstance(chunk, ToolCallChunk):
+                self._calls[chunk.index] = chunk
+            elif isinstance(chunk, ToolArgumentsChunk):
+                self._arguments.setdefault(chunk.index, []).append(chunk.text)
             else:
                 self._finish = chunk
 
@@ -60,7 +74,17 @@ class Fold:
         if self._finish is None:
             return None
         return Completion(
-            "".join(self._text), "".join(self._reasoning), self._finish.reason, self._finish.usage
+            "".join(self._text),
+            "".join(self._reasoning),
+            self._finish.reason,
+            self._finish.usage,
+            self._tool_calls() if self._calls else (),
+        )
+
+    def _tool_calls(self) -> tuple[ToolCallPart, ...]:
+        return tuple(
+            ToolCallPart(call.id, call.name, "".join(self._arguments.get(index, ())) or "{}")
+            for index, call in sorted(self._calls.items())
         )
 
 

@@ -1,6 +1,14 @@
 """Names of models. A struct is never called a model here: a model is an LLM."""
 
+from enum import StrEnum
+
 from msgspec import Struct
+
+
+class Capability(StrEnum):
+    """What a provider can do beyond answering text with text."""
+
+    TOOLS = "tools"
 
 
 class ModelCard(Struct, frozen=True):

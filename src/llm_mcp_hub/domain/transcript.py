@@ -58,6 +58,7 @@ def _fields(parts: Sequence[Part]) -> Iterator[bytes]:
             elif isinstance(part, ToolResultPart):
                 yield _field("result", part.call_id)
                 yield _field("value", part.text.strip())
+                yield from _fields(part.images)
     for call in calls:
         yield _field("call", call.id)
         yield _field("name", call.name)

@@ -10,9 +10,13 @@ Promises of a provider:
    a `HubError` after the chunks that came before it, and never repeats text.
 4. `ChunkStream.aclose` is bounded, may be called at any time and more than once, and afterwards
    nothing generates any more for that turn.
-5. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
+5. Calls of tools in a stream name tools of `TurnRequest.tools` as they are named there, have ids
+   of their own and JSON objects as arguments, and the stream ends with `tool_calls`. A turn whose
+   new messages are their results goes on from there, whether or not the process that made the
+   calls still exists.
+6. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
    tell no secret.
-6. `aclose` leaves no process, task or file behind.
+7. `aclose` leaves no process, task or file behind.
 
 `llm_mcp_hub.testing.check_provider` holds every provider to this, in finer promises of its own.
 """
@@ -26,7 +30,7 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
 from llm_mcp_hub.providers.runtime_settings import check_declaration
 from llm_mcp_hub.providers.setup import ProviderSetup
@@ -46,9 +50,14 @@ class ChunkStream(Protocol):
 
 
 class Provider(Protocol):
-    """A configured source of completions. Inherit from it to get what has a default."""
+    """A configured source of completions. Inherit from it to get what has a default.
+
+    Attributes:
+        capabilities: What it can do beyond answering text with text. It is never asked for more.
+    """
 
     name: str
+    capabilities: frozenset[Capability] = frozenset()
 
     async def start(self) -> None:
         """Begin to get ready, in the background. Returns at once and does not raise."""

@@ -15,7 +15,7 @@ from typing import Generic
 import structlog
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import (
     CredentialStatus,
     ProviderState,
@@ -52,6 +52,8 @@ class SupervisedProvider(ABC, Generic[T]):
         deadlines: Of its turns.
         supervision: When a worker counts as hung, and the program as broken.
     """
+
+    capabilities: frozenset[Capability] = frozenset()
 
     def __init__(
         self,

@@ -10,9 +10,19 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from typing import Generic
 
 from llm_mcp_hub.domain import transcript
+from llm_mcp_hub.domain.calls import answered_alone
 from llm_mcp_hub.domain.chat import Priority, TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, ReasoningChunk, TextChunk
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+)
 from llm_mcp_hub.domain.completion import Fold
+from llm_mcp_hub.domain.tool import tools_digest
 from llm_mcp_hub.errors import HubError, WorkerDied, WorkerError, WorkerHung
 from llm_mcp_hub.providers.deadlines import Deadline, DeadlineWatch, TimeLimits
 from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed
@@ -24,12 +34,20 @@ REPLACEMENTS = 2
 """Enough for all workers having been killed at once: the parked one and the spare it falls back to.
 A tool that dies of the turn itself is not started for ever."""
 
-_CHUNKS = (TextChunk, ReasoningChunk, FinishChunk)
+_CHUNKS = (TextChunk, ReasoningChunk, ToolCallChunk, ToolArgumentsChunk, FinishChunk)
+_PARKED_AFTER = (FinishReason.STOP, FinishReason.TOOL_CALLS)
+"""A worker whose answer was cut short does not hold the transcript that was stored."""
 
 
-def parked_state(request: TurnRequest, digest: str) -> Hashable:
-    """What a worker of the same principal must match to continue a conversation exactly."""
-    return (request.system, request.model, digest)
+def parked_state(request: TurnRequest, digest: str, calls: frozenset[str]) -> Hashable:
+    """What a worker of the same principal must match to continue a conversation exactly.
+
+    Args:
+        request: The turn that it is parked after, or claimed for.
+        digest: Of the conversation that it holds.
+        calls: The ids of the calls whose results it waits for, or is to be given.
+    """
+    return (request.system, request.model, digest, tools_digest(request.tools), calls)
 
 
 class CliTurn(Generic[T]):
@@ -73,7 +91,11 @@ class CliTurn(Generic[T]):
     ) -> "CliTurn[T]":
         """Claim a worker and give it the turn."""
         turn = cls(pool, request, limits, on_event, on_end)
-        await turn._begin(parked_state(request, request.prior_digest) if request.prior else None)
+        state = None
+        if request.prior:
+            calls = answered_alone(request.messages[request.prior :])
+            state = parked_state(request, request.prior_digest, calls)
+        await turn._begin(state)
         return turn
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
@@ -100,11 +122,11 @@ class CliTurn(Generic[T]):
         if lease is None:
             return
         completion = self._fold.completion
-        # A worker whose answer was cut short does not hold the transcript that was stored.
-        whole = completion is not None and completion.finish_reason is FinishReason.STOP
+        whole = completion is not None and completion.finish_reason in _PARKED_AFTER
         if completion is not None and whole and self._error is None:
             digest = transcript.extend(self._request.digest, completion.message)
-            lease.park(parked_state(self._request, digest))
+            calls = frozenset(call.id for call in completion.tool_calls)
+            lease.park(parked_state(self._request, digest, calls))
             return
         try:
             lease.member.interrupt()

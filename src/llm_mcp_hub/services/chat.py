@@ -17,8 +17,10 @@ from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
+from llm_mcp_hub.domain.model import Capability
+from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, UnsupportedParameter
 from llm_mcp_hub.providers.base import Provider
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.claim import claimed
@@ -56,6 +58,7 @@ class ChatService:
 
         Raises:
             InvalidRequest: Nothing to answer, or a session id that won't do.
+            UnsupportedParameter: The provider can't do what is asked for.
             UnknownModel: Nobody offers the model.
             SessionBusy: Another turn runs on the session.
             KeyReused: The key came with another request before.
@@ -155,6 +158,7 @@ class ChatService:
     ) -> Turn:
         turn_id = head.turn_id
         self._catalog.admit(provider.name)
+        tools = _offered(provider, command)
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,
@@ -166,6 +170,8 @@ class ChatService:
             digest=opening.digest,
             system=opening.system,
             options=command.options,
+            tools=tools,
+            parallel_tool_calls=command.parallel_tool_calls,
             priority=command.priority,
         )
         hold = opening.hold
@@ -196,6 +202,18 @@ class ChatService:
                 head = msgspec.structs.replace(head, session_id=hold.session_id)
             live = self._context.journals.begin(head)
         return Turn(self._context, request, provider.name, stream, hold, started, live, admission)
+
+
+def _offered(provider: Provider, command: ChatCommand) -> tuple[Tool, ...]:
+    """The tools that the model is to see."""
+    tools = command.tool_choice.among(command.tools)
+    if tools and Capability.TOOLS not in provider.capabilities:
+        raise UnsupportedParameter(
+            f"The models of {provider.name} can't call tools here. Leave `tools` out, or ask a "
+            "provider that `GET /v1/providers` lists with the capability `tools`.",
+            param="tools",
+        )
+    return tools
 
 
 def _check(command: ChatCommand) -> None:

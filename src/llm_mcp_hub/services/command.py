@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Message, Priority, TurnOptions
+from llm_mcp_hub.domain.tool import Tool, ToolChoice
 
 
 class ChatCommand(Struct, frozen=True):
@@ -11,6 +12,9 @@ class ChatCommand(Struct, frozen=True):
     Attributes:
         messages: New messages, or a whole history; the last is from the user or a tool.
         system: The system prompt; None to keep that of the session `session_id` names.
+        tools: The caller's tools, each name once.
+        tool_choice: Whether the model may, must or must not call one.
+        parallel_tool_calls: Whether one answer may have more than one call.
         session_id: The session the caller names, None to have it recognised or begun.
         remember: Whether anything is stored at all.
         resumable: Whether the answer can be fetched again after its connection has broken.
@@ -23,6 +27,9 @@ class ChatCommand(Struct, frozen=True):
     messages: tuple[Message, ...]
     system: str | None = None
     options: TurnOptions = TurnOptions()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    parallel_tool_calls: bool = True
     session_id: str | None = None
     remember: bool = True
     priority: Priority = Priority.INTERACTIVE

@@ -1,11 +1,14 @@
 """Turn requests for tests of providers, and what became of them."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Message, Part, Role, TextPart, TurnOptions, TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.chunk import Chunk, ReasoningChunk, TextChunk
 from llm_mcp_hub.domain.completion import Completion, fold
+from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.providers.base import Provider
 
@@ -33,8 +36,9 @@ class Outcome(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """All text that came, error or not."""
-        return "".join(getattr(chunk, "text", "") for chunk in self.chunks)
+        """All text that came, reasoning too, error or not."""
+        said = (c for c in self.chunks if isinstance(c, TextChunk | ReasoningChunk))
+        return "".join(chunk.text for chunk in said)
 
 
 def message(role: Role, *parts: Part | str) -> Message:
@@ -49,6 +53,8 @@ def turn_request(
     system: str = "",
     options: TurnOptions | None = None,
     principal: str = "tester",
+    tools: Sequence[Tool] = (),
+    parallel_tool_calls: bool = True,
 ) -> TurnRequest:
     """A request as the hub makes it; strings are the user's messages."""
     whole = tuple(m if isinstance(m, Message) else message("user", m) for m in messages)
@@ -64,6 +70,8 @@ def turn_request(
         digest=digests[-1],
         system=system,
         options=options or TurnOptions(),
+        tools=tuple(tools),
+        parallel_tool_calls=parallel_tool_calls,
     )
 
 

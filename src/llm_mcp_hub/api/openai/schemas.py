@@ -177,6 +177,14 @@ class CompletionUsage(Struct, frozen=True):
     completion_tokens_details: CompletionTokensDetails
 
 
+class ToolCallObject(Struct, frozen=True):
+    """A call that the model makes. `function.arguments` is the text of a JSON object."""
+
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
 class CompletionMessage(Struct, frozen=True):
     """The model's answer. `reasoning_content` is there if the model showed its reasoning."""
 
@@ -184,6 +192,7 @@ class CompletionMessage(Struct, frozen=True):
     role: Literal["assistant"] = "assistant"
     refusal: None = None
     reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallObject] | UnsetType = UNSET
 
 
 class Choice(Struct, frozen=True):
@@ -206,12 +215,29 @@ class ChatCompletion(Struct, frozen=True):
     object: Literal["chat.completion"] = "chat.completion"
 
 
+class FunctionDelta(Struct, frozen=True):
+    """What a chunk adds to a call: its name, once, or more of its arguments."""
+
+    name: str | UnsetType = UNSET
+    arguments: str = ""
+
+
+class ToolCallDelta(Struct, frozen=True):
+    """What a chunk adds to one of the answer's calls; its id and type come once."""
+
+    index: int
+    function: FunctionDelta
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+
+
 class Delta(Struct, frozen=True):
     """What a chunk adds."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallDelta] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True):

@@ -21,9 +21,21 @@ from llm_mcp_hub.api.openai.schemas import (
     CompletionTokensDetails,
     CompletionUsage,
     Delta,
+    FunctionCall,
+    FunctionDelta,
     PromptTokensDetails,
+    ToolCallDelta,
+    ToolCallObject,
 )
-from llm_mcp_hub.domain.chunk import Chunk, ReasoningChunk, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    ReasoningChunk,
+    TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.completion import Completion
 
 DONE = b"data: [DONE]\n\n"
@@ -39,9 +51,15 @@ def completion_id(turn_id: str) -> str:
 
 def whole(completion: Completion, turn_id: str, created: float, model_id: str) -> ChatCompletion:
     """A whole answer."""
+    calls = [
+        ToolCallObject(call.id, FunctionCall(call.name, call.arguments))
+        for call in completion.tool_calls
+    ]
     message = CompletionMessage(
-        content=completion.text,
+        # Clients take an empty text beside calls for an answer.
+        content=completion.text or None if calls else completion.text,
         reasoning_content=completion.reasoning or msgspec.UNSET,
+        tool_calls=calls or msgspec.UNSET,
     )
     return ChatCompletion(
         id=completion_id(turn_id),
@@ -61,6 +79,14 @@ def usage_object(usage: Usage) -> CompletionUsage:
         prompt_tokens_details=PromptTokensDetails(usage.cached_tokens),
         completion_tokens_details=CompletionTokensDetails(usage.reasoning_tokens),
     )
+
+
+def _call_delta(chunk: ToolCallChunk | ToolArgumentsChunk) -> Delta:
+    if isinstance(chunk, ToolCallChunk):
+        call = ToolCallDelta(chunk.index, FunctionDelta(chunk.name), chunk.id, "function")
+    else:
+        call = ToolCallDelta(chunk.index, FunctionDelta(arguments=chunk.text))
+    return Delta(tool_calls=[call])
 
 
 class EventEncoder:
@@ -116,8 +142,10 @@ class EventEncoder:
             elif isinstance(chunk, ReasoningChunk):
                 before, after = self._reasoning
                 out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
-            else:
+            elif isinstance(chunk, FinishChunk):
                 out.append(b"id: %d\n" % number + self._event(Delta(), chunk.reason.value))
+            else:
+                out.append(b"id: %d\n" % number + self._event(_call_delta(chunk)))
         self._number = number
         return b"".join(out)
 
