@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import Message, Priority, TurnOptions
+from llm_mcp_hub.domain.response_format import TEXT, ResponseFormat
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 
 
@@ -15,6 +16,7 @@ class ChatCommand(Struct, frozen=True):
         tools: The caller's tools, each name once.
         tool_choice: Whether the model may, must or must not call one.
         parallel_tool_calls: Whether one answer may have more than one call.
+        response_format: The form the text of the answer must have.
         session_id: The session the caller names, None to have it recognised or begun.
         remember: Whether anything is stored at all.
         resumable: Whether the answer can be fetched again after its connection has broken.
@@ -30,6 +32,7 @@ class ChatCommand(Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     parallel_tool_calls: bool = True
+    response_format: ResponseFormat = TEXT
     session_id: str | None = None
     remember: bool = True
     priority: Priority = Priority.INTERACTIVE
