@@ -9,11 +9,12 @@ that has left goes nowhere and is no error: its answer may be made for somebody 
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from litestar.types import HTTPSendMessage, Send
 
 from llm_mcp_hub.api.body import ClientGone
-from llm_mcp_hub.within import within
+from llm_mcp_hub.within import limited
 
 HOLD_SECONDS = 10.0
 HEARTBEAT_SECONDS = 15.0
@@ -97,14 +98,16 @@ class EventStream:
 
     async def _put(self, *messages: HTTPSendMessage) -> None:
         try:
-            with within(STALL_SECONDS):
-                for message in messages:
-                    await self._send(message)
+            await limited(self._send_all(messages), STALL_SECONDS)
         except TimeoutError:
             raise ClientGone from None
         except OSError:
             # What a server may raise for a connection that is gone (ASGI 2.4); others say nothing.
             return
+
+    async def _send_all(self, messages: Sequence[HTTPSendMessage]) -> None:
+        for message in messages:
+            await self._send(message)
 
     def _head(self) -> HTTPSendMessage:
         self._started = True

@@ -27,7 +27,7 @@ from llm_mcp_hub.errors import HubError, WorkerDied, WorkerError, WorkerHung
 from llm_mcp_hub.providers.deadlines import Deadline, DeadlineWatch, TimeLimits
 from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed
 from llm_mcp_hub.providers.member import T
-from llm_mcp_hub.within import within
+from llm_mcp_hub.within import limited
 from llm_mcp_hub.workers.pool import Lease, Pool
 
 REPLACEMENTS = 2
@@ -137,8 +137,8 @@ class CliTurn(Generic[T]):
         request = self._request
         batch = request.priority is Priority.BATCH
         try:
-            with within(self._total_due - asyncio.get_running_loop().time()):
-                lease = await self._pool.claim(request.principal, state, batch=batch)
+            claim = self._pool.claim(request.principal, state, batch=batch)
+            lease = await limited(claim, self._total_due - asyncio.get_running_loop().time())
         except TimeoutError:
             raise self._limits.late(Deadline.TOTAL) from None
         try:

@@ -31,7 +31,7 @@ from llm_mcp_hub.services.running import interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
 from llm_mcp_hub.services.turn_context import TurnContext
 from llm_mcp_hub.state.base import SessionKey
-from llm_mcp_hub.within import within
+from llm_mcp_hub.within import limited
 
 CLOSE_SECONDS = 10.0
 """How long a provider may take to end a stream, and the state store to take a lease back."""
@@ -182,8 +182,7 @@ class Turn:
 
     async def _close_stream(self) -> None:
         try:
-            with within(CLOSE_SECONDS):
-                await self._stream.aclose()
+            await limited(self._stream.aclose(), CLOSE_SECONDS)
         except Exception:
             log.exception("turn.stream_close_failed", turn_id=self.turn_id)
 
