@@ -50,9 +50,9 @@ def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_u
     bounds = [0, *sorted({cut for cut in cuts if cut < len(stream)}), len(stream)]
     batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
     data = b"".join(encoder.encode(batch) for batch in batches)
-    data += encoder.end(finish.usage, len(stream))
     completion = fold(stream)
     assert completion is not None
+    data += encoder.end(completion, len(stream))
     answer = whole(completion, "turn-1", 0.0, "a/b")
 
     sent = events(data)
@@ -80,7 +80,7 @@ def test_the_pieces_of_streamed_calls_join_to_the_calls_of_the_whole_answer():
     completion = fold(stream)
     assert completion is not None
     encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=False)
-    sent = events(encoder.encode(stream) + encoder.end(Usage(), len(stream)))
+    sent = events(encoder.encode(stream) + encoder.end(completion, len(stream)))
 
     calls: dict[int, dict] = {}
     for event in sent:
@@ -108,11 +108,13 @@ def test_beside_calls_there_is_no_empty_text():
 def test_the_events_after_any_id_are_those_that_followed_it_at_first(chunks, include_usage, cut):
     finish = FinishChunk(FinishReason.STOP, Usage(input_tokens=5, output_tokens=7))
     stream = [*chunks, finish]
+    completion = fold(stream)
+    assert completion is not None
 
     def sent(seen: int | None) -> list[tuple[int, str]]:
         encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=include_usage, seen=seen)
         rest = stream[max(0, seen or 0) :]
-        return numbered(encoder.encode(rest) + encoder.end(finish.usage, len(stream)))
+        return numbered(encoder.encode(rest) + encoder.end(completion, len(stream)))
 
     whole_stream = sent(None)
     assert [number for number, _ in whole_stream] == list(range(len(whole_stream)))

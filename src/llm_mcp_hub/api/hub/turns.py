@@ -16,12 +16,18 @@ from litestar.types import ASGIApp, Receive, Send
 from litestar.types import Scope as AsgiScope
 from msgspec import Struct
 
+from llm_mcp_hub.api.answer import Answer
 from llm_mcp_hub.api.body import ClientGone
-from llm_mcp_hub.api.errors import ErrorObject, as_hub_error, error_object, error_responses
+from llm_mcp_hub.api.errors import (
+    ErrorObject,
+    as_hub_error,
+    error_body,
+    error_object,
+    error_responses,
+)
 from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
-from llm_mcp_hub.api.openai.answer import Answer
 from llm_mcp_hub.api.openai.schemas import ChatCompletion
-from llm_mcp_hub.api.openai.wire import whole
+from llm_mcp_hub.api.openai.wire import ChatForm, whole
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.ids import TURN_ID_PATTERN, is_turn_id
@@ -146,12 +152,10 @@ class _Events:
         self._seen = seen
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        answer = Answer(receive, send)
-        include_usage = self._turn.head.include_usage
+        answer = Answer(receive, send, error_body)
+        form = ChatForm(include_usage=self._turn.head.include_usage, seen=self._seen)
         try:
-            await answer.write(
-                self._turn, stream=True, include_usage=include_usage, seen=self._seen
-            )
+            await answer.write(self._turn, form, stream=True)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # every failure becomes an answer

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from llm_mcp_hub.api.answer import AnyTurn
+from llm_mcp_hub.api.errors import error_body
 from llm_mcp_hub.api.openai.schemas import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -37,6 +39,7 @@ from llm_mcp_hub.domain.chunk import (
     Usage,
 )
 from llm_mcp_hub.domain.completion import Completion
+from llm_mcp_hub.errors import HubError
 
 DONE = b"data: [DONE]\n\n"
 _MARK = "\u0001"
@@ -149,7 +152,7 @@ class EventEncoder:
         self._number = number
         return b"".join(out)
 
-    def end(self, usage: Usage, last: int) -> bytes:
+    def end(self, completion: Completion, last: int) -> bytes:
         """The events after the last chunk, which has the number `last`."""
         data = b""
         if self._include_usage and self._seen <= last:
@@ -158,10 +161,14 @@ class EventEncoder:
                 created=self._created,
                 model=self._model,
                 choices=[],
-                usage=usage_object(usage),
+                usage=usage_object(completion.usage),
             )
             data = b"id: %d\ndata: %s\n\n" % (last + 1, _encode(event))
         return data + b"id: %d\n" % (last + 1 + self._include_usage) + DONE
+
+    def fail(self, error: HubError) -> bytes:
+        """The event of an error, without `[DONE]`: OpenAI's clients raise it."""
+        return b"data: " + error_body(error) + b"\n\n"
 
     def _around(self, delta: Delta) -> tuple[bytes, bytes]:
         """What stands before and after the text in an event whose text is `_MARK`."""
@@ -177,3 +184,30 @@ class EventEncoder:
             usage=None if self._include_usage else msgspec.UNSET,
         )
         return b"data: " + _encode(chunk) + b"\n\n"
+
+
+class ChatForm:
+    """Answers of `/v1/chat/completions`, for `api.answer`.
+
+    Args:
+        include_usage: As for `EventEncoder`.
+        seen: As for `EventEncoder`.
+    """
+
+    def __init__(self, *, include_usage: bool = False, seen: int | None = None) -> None:
+        self._include_usage = include_usage
+        self._seen = seen
+
+    def whole(self, turn: AnyTurn, completion: Completion) -> bytes:
+        """A whole answer, JSON."""
+        return _encode(whole(completion, turn.turn_id, turn.created_at, turn.model_id))
+
+    def events(self, turn: AnyTurn) -> EventEncoder:
+        """The encoder of a streamed answer."""
+        return EventEncoder(
+            turn.turn_id,
+            turn.created_at,
+            turn.model_id,
+            include_usage=self._include_usage,
+            seen=self._seen,
+        )

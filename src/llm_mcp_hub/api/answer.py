@@ -1,0 +1,164 @@
+"""Writing one turn's answer, whole or as events, to one client; and its failure, whenever it comes.
+
+Guarantee: the turn is closed whatever happens; what has been sent decides how a failure is told.
+What the answer looks like is the affair of an `AnswerForm`: each API of the hub's has its own.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import structlog
+from litestar.types import Receive, Send
+
+from llm_mcp_hub.api.disconnect import unless_client_leaves
+from llm_mcp_hub.api.errors import error_headers, status_of
+from llm_mcp_hub.api.openai.limits import limit_headers
+from llm_mcp_hub.api.sse import EventStream
+from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.completion import Completion
+from llm_mcp_hub.errors import HubError, MethodNotAllowed
+from llm_mcp_hub.services.follow import FollowedTurn
+from llm_mcp_hub.services.turn import Turn
+
+SESSION_HEADER = b"x-session-id"
+
+AnyTurn = Turn | FollowedTurn
+ErrorBody = Callable[[HubError], bytes]
+"""The body of a failed request, JSON."""
+
+
+class AnswerEvents(Protocol):
+    """Encodes the events of one streamed answer. Each result is whole events, ready to be sent."""
+
+    def encode(self, chunks: Sequence[Chunk]) -> bytes:
+        """The events of the next chunks; of the first ones also those that begin the answer."""
+        ...
+
+    def end(self, completion: Completion, last: int) -> bytes:
+        """The events after the last chunk, which has the number `last`."""
+        ...
+
+    def fail(self, error: HubError) -> bytes:
+        """The events that end an answer which breaks off, at whatever point."""
+        ...
+
+
+class AnswerForm(Protocol):
+    """How one API answers one request."""
+
+    def whole(self, turn: AnyTurn, completion: Completion) -> bytes:
+        """A whole answer, JSON."""
+        ...
+
+    def events(self, turn: AnyTurn) -> AnswerEvents:
+        """The encoder of a streamed answer; made when there is the first to encode."""
+        ...
+
+
+class Answer:
+    """The answer to one request.
+
+    Args:
+        receive: The client's end of the request.
+        send: The client's end of the response.
+        error_body: How its API tells of an error, as long as nothing has been sent.
+
+    Attributes:
+        headers: Sent with it, beside those that every answer has.
+    """
+
+    def __init__(self, receive: Receive, send: Send, error_body: ErrorBody) -> None:
+        self._receive = receive
+        self._send = send
+        self._error_body = error_body
+        self._streamed: _Streamed | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    async def write(
+        self, opening: Awaitable[AnyTurn] | FollowedTurn, form: AnswerForm, *, stream: bool
+    ) -> None:
+        """Open the turn, answer, and close it whatever happens.
+
+        Args:
+            opening: Opens the turn, or one that is followed.
+            form: What the answer is to look like.
+            stream: Send events, not the whole.
+        """
+        turn: AnyTurn | None = None
+        try:
+            async with unless_client_leaves(self._receive) as watch:
+                turn = opening if isinstance(opening, FollowedTurn) else await opening
+                watch.until_abandoned = turn.until_abandoned
+                self.introduce(turn)
+                if stream:
+                    await self._write_events(turn, form)
+                else:
+                    completion = await turn.collect()
+                    await self.respond(200, form.whole(turn, completion))
+        finally:
+            if self._streamed is not None:
+                self._streamed.stream.stop()
+            if turn is not None:
+                await turn.aclose()
+
+    def introduce(self, turn: AnyTurn) -> None:
+        """Say in the headers, and in the log from now on, what turn it is."""
+        structlog.contextvars.bind_contextvars(turn_id=turn.turn_id, session_id=turn.session_id)
+        self.headers.append((b"x-turn-id", turn.turn_id.encode()))
+        if turn.session_id is not None:
+            self.headers.append((SESSION_HEADER, turn.session_id.encode()))
+        if isinstance(turn, Turn) and turn.admission is not None:
+            self.headers += limit_headers(turn.admission)
+
+    async def fail(self, error: HubError) -> None:
+        """Tell the client, in a way that fits what it has been sent already."""
+        streamed = self._streamed
+        if streamed is not None:
+            if streamed.stream.started:
+                await streamed.stream.end(streamed.events.fail(error))
+                return
+            streamed.stream.stop()
+        for name, value in error_headers(error).items():
+            self.headers.append((name.encode(), value.encode()))
+        if isinstance(error, MethodNotAllowed):
+            self.headers.append((b"allow", b"POST"))
+        await self.respond(status_of(error), self._error_body(error))
+
+    async def respond(self, status: int, body: bytes) -> None:
+        """Send a whole response of JSON."""
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", str(len(body)).encode()),
+                    *self.headers,
+                ],
+            }
+        )
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _write_events(self, turn: AnyTurn, form: AnswerForm) -> None:
+        streamed = self._streamed = _Streamed(EventStream(self._send, self.headers), form, turn)
+        async for chunks in turn:
+            data = streamed.events.encode(chunks)
+            completion = turn.completion
+            if completion is None:
+                await streamed.stream.write(data)
+            else:
+                await streamed.stream.end(data + streamed.events.end(completion, turn.chunk_count))
+
+
+class _Streamed:
+    """An answer on its way as events."""
+
+    def __init__(self, stream: EventStream, form: AnswerForm, turn: AnyTurn) -> None:
+        self.stream = stream
+        self._form = form
+        self._turn = turn
+
+    @cached_property
+    def events(self) -> AnswerEvents:
+        return self._form.events(self._turn)

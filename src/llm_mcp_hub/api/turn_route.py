@@ -1,0 +1,85 @@
+"""The routes that ask a model for an answer, in whatever dialect: the hot routes.
+
+They are bare ASGI handlers: request parsing, authentication and streaming cost a third of what
+they cost through a decorated handler. Their place in the OpenAPI document is given by
+`api.openapi`.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from litestar import asgi
+from litestar.enums import ScopeType
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from llm_mcp_hub.api.answer import Answer, AnyTurn, ErrorBody
+from llm_mcp_hub.api.body import ClientGone, read_body
+from llm_mcp_hub.api.errors import as_hub_error
+from llm_mcp_hub.api.turn_request import TurnCall, turn_call
+from llm_mcp_hub.domain.access import Principal
+from llm_mcp_hub.errors import MethodNotAllowed
+from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.services.command import ChatCommand
+from llm_mcp_hub.services.follow import FollowedTurn
+
+Admit = Callable[[Scope], Awaitable[Principal]]
+Serve = Callable[[TurnCall, Answer], Awaitable[None]]
+
+
+def turn_handler(
+    path: str, hub: Hub, admit: Admit, error_body: ErrorBody, serve: Serve
+) -> ASGIRouteHandler:
+    """A route for one hub, `POST` alone.
+
+    Args:
+        path: Its path.
+        hub: The hub.
+        admit: Lets a request in, or raises why not; before its body is read.
+        error_body: How the dialect tells of an error.
+        serve: Answers a request that was let in. What it raises becomes the answer.
+    """
+    limit = hub.config.server.max_body_bytes
+
+    @asgi(path, copy_scope=False)
+    async def turn_route(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:  # Litestar brings websockets here, too
+            await send({"type": "websocket.close", "code": 1000, "reason": "Use POST."})
+            return
+        answer = Answer(receive, send, error_body)
+        try:
+            if scope.get("method") != "POST":
+                raise MethodNotAllowed("Use POST on this path; see `GET /schema`.")
+            principal = await admit(scope)
+            body = await read_body(scope, receive, limit)
+            await serve(turn_call(scope, principal, body), answer)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001  # every failure becomes an answer
+            with suppress(ClientGone):
+                await answer.fail(as_hub_error(error))
+
+    return turn_route
+
+
+async def open_turn(
+    hub: Hub, principal: Principal, command: ChatCommand, ignored: tuple[str, ...], answer: Answer
+) -> AnyTurn:
+    """Begin a turn, or follow the one of the same `Idempotency-Key`; the headers say what it is.
+
+    Args:
+        hub: The hub.
+        principal: Who asks.
+        command: What for.
+        ignored: Names of fields of the request that have no effect.
+        answer: Has `headers`.
+    """
+    turn = await hub.chat.open_turn(principal, command)
+    provider = hub.registry.find(turn.model_id.partition("/")[0])
+    if provider is not None:
+        ignored += tuple(provider.ignored(command.options))
+    if ignored:
+        answer.headers.append((b"x-hub-ignored", ", ".join(ignored).encode()))
+    if isinstance(turn, FollowedTurn):
+        answer.headers.append((b"idempotent-replayed", b"true"))
+    return turn
