@@ -2,6 +2,7 @@
 
 It is a real provider with real child processes, in the same pool and under the same supervision
 as a vendor's tool. It exists only where it is asked for: `--demo`, or `[providers.echo]`.
+A text with lines `/call NAME {arguments}` has it call tools, see `echo_script.py`.
 """
 
 import sys
@@ -13,14 +14,22 @@ import msgspec
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.chunk import (
+    FinishChunk,
+    FinishReason,
+    TextChunk,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+    Usage,
+)
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.errors import UnknownModel, WorkerGarbled
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.providers.base import ProviderContext, ProviderFactory
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, Ready
+from llm_mcp_hub.providers.echo_script import answer_to, words_in
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -51,18 +60,29 @@ class EchoRuntimeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     pool: PoolLimits = PoolLimits()
 
 
+class _Call(Struct):
+    id: str
+    name: str
+    arguments: str
+
+
 class _Say(Struct, tag="say"):
     text: str
     limit: int | None
+    calls: list[_Call]
 
 
 class _Line(Struct):
-    """What the worker writes: `ready`, `pong`, `word` with a text, or `end` with the figures."""
+    """What the worker writes; `text` belongs to `word` and `arguments`, the figures to `end`."""
 
-    type: Literal["ready", "pong", "word", "end"]
+    type: Literal["ready", "pong", "word", "call", "arguments", "end"]
     text: str = ""
+    index: int = 0
+    id: str = ""
+    name: str = ""
     cut: bool = False
     words: int = 0
+    calls: int = 0
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -87,15 +107,17 @@ class EchoDialect:
         self._outgoing += b'{"type":"inspect"}\n'
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
-        """Have the last user text said."""
-        text = next((m.text for m in reversed(request.messages) if m.role == "user"), "")
+        """Have the answer to the new messages said."""
+        answer = answer_to(request)
+        calls = [_Call(call.id, call.name, call.arguments) for call in answer.calls]
         unheard = request.messages
         if continued:
             unheard = unheard[request.prior :]
         else:
             self._words = 0
-        self._words += sum(len(message.text.split()) for message in unheard)
-        self._outgoing += msgspec.json.encode(_Say(text, request.options.max_tokens)) + b"\n"
+        self._words += words_in(unheard)
+        say = _Say(answer.text, request.options.max_tokens, calls)
+        self._outgoing += msgspec.json.encode(say) + b"\n"
 
     def ping(self) -> bool:
         """Ask for `pong`."""
@@ -116,11 +138,12 @@ class EchoDialect:
                 raise WorkerGarbled("The echo worker wrote nonsense.", detail=str(error)) from error
             if line.type == "word":
                 events.append(TextChunk(line.text))
+            elif line.type == "call":
+                events.append(ToolCallChunk(line.index, line.id, line.name))
+            elif line.type == "arguments":
+                events.append(ToolArgumentsChunk(line.index, line.text))
             elif line.type == "end":
-                usage = Usage(input_tokens=self._words, output_tokens=line.words)
-                self._words += line.words
-                reason = FinishReason.LENGTH if line.cut else FinishReason.STOP
-                events.append(FinishChunk(reason, usage))
+                events.append(self._end(line))
             elif line.type == "pong":
                 events.append(Pong())
             elif line.text == "inspect":
@@ -128,6 +151,12 @@ class EchoDialect:
             else:
                 events.append(Ready(None))
         return events
+
+    def _end(self, line: _Line) -> FinishChunk:
+        usage = Usage(input_tokens=self._words, output_tokens=line.words)
+        self._words += line.words
+        reason = FinishReason.TOOL_CALLS if line.calls else FinishReason.STOP
+        return FinishChunk(FinishReason.LENGTH if line.cut else reason, usage)
 
     def data_to_send(self) -> bytes:
         """What has been queued."""
@@ -138,6 +167,8 @@ class EchoDialect:
 
 class EchoProvider(CliProvider):
     """See the module."""
+
+    capabilities = frozenset({Capability.TOOLS})
 
     def __init__(self, name: str, settings: EchoSettings) -> None:
         super().__init__(name, settings.pool, settings.deadlines, settings.supervision)

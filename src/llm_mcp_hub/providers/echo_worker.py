@@ -1,8 +1,9 @@
 """The echo provider's child process. Run by path, with the standard library alone.
 
 In, one JSON object per line: `probe` and `inspect`, answered by `ready`; `ping`, answered by `pong`
-at once; `say` with `text` and `limit`, answered by one `word` line for each word and an `end`;
-`interrupt`, which ends a `say` early. Ends at end of input.
+at once; `say` with `text`, `limit` and `calls`, answered by one `word` line for each word, a `call`
+and several `arguments` lines for each call, and an `end`; `interrupt`, which ends a `say` early.
+Ends at end of input.
 """
 
 import json
@@ -11,8 +12,11 @@ import select
 import sys
 import time
 from collections import deque
+from typing import Any
 
 SEPARATORS = (",", ":")
+PIECE = 8
+"""Characters of arguments in one line."""
 
 
 def words(text: str) -> list[str]:
@@ -26,6 +30,12 @@ def words(text: str) -> list[str]:
     if text:
         pieces.append(text[start:])
     return pieces
+
+
+def arguments(index: int, text: str) -> list[bytes]:
+    """The lines of one call's arguments."""
+    starts = range(0, len(text), PIECE)
+    return [line(type="arguments", index=index, text=text[at : at + PIECE]) for at in starts]
 
 
 def line(**fields: object) -> bytes:
@@ -49,7 +59,7 @@ class Echo:
 
     def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._requests: deque[dict[str, object]] = deque()
+        self._requests: deque[dict[str, Any]] = deque()
         self._pending = b""
         self._ended = False
 
@@ -75,24 +85,26 @@ class Echo:
             else:
                 self._requests.append(request)
 
-    def _say(self, request: dict[str, object]) -> None:
-        pieces = words(str(request["text"]))
+    def _say(self, request: dict[str, Any]) -> None:
+        pieces = words(request["text"])
         limit = request["limit"]
-        cut = isinstance(limit, int) and len(pieces) > limit
-        if cut and isinstance(limit, int):
-            pieces = pieces[:limit]
+        cut = limit is not None and len(pieces) > limit
+        lines = [line(type="word", text=piece) for piece in pieces[:limit]]
+        calls = [] if cut else request["calls"]
+        for index, call in enumerate(calls):
+            lines.append(line(type="call", index=index, id=call["id"], name=call["name"]))
+            lines += arguments(index, call["arguments"])
         if not self._pause:
-            lines = [line(type="word", text=piece) for piece in pieces]
-            lines.append(line(type="end", cut=cut, words=len(pieces)))
+            lines.append(line(type="end", cut=cut, words=len(lines), calls=len(calls)))
             write(b"".join(lines))
             return
         said = 0
-        for piece in pieces:
+        for each in lines:
             if self._interrupted():
                 break
-            write(line(type="word", text=piece))
+            write(each)
             said += 1
-        write(line(type="end", cut=cut, words=said))
+        write(line(type="end", cut=cut, words=said, calls=len(calls)))
 
     def _interrupted(self) -> bool:
         """Let the pause pass; whether anything but a ping came meanwhile."""
