@@ -24,6 +24,8 @@ class Good:
 
 
 class Provider:
+    capabilities: frozenset[str] = frozenset()
+
     def __init__(self, name):
         self.name = name
 

@@ -171,7 +171,7 @@ def test_every_field_of_a_request_is_listed_with_what_becomes_of_it(read):
     }
     assert sum(map(len, by_kind.values())) == len(table)
     assert by_kind["ignored"] == list(convert.IGNORED)
-    assert set(by_kind["refused"]) == set(convert._REFUSED)
+    assert set(by_kind["refused"]) == {*convert._REFUSED, *convert._OBSOLETE}
     assert all(f"`{effort.value}`" in table["reasoning_effort"][1] for effort in Effort)
 
 

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.anyio
 
 
 class Provider:
+    capabilities: frozenset[str] = frozenset()
+
     def __init__(self, name: str = "p") -> None:
         self.name = name
         self.state = ProviderState.AVAILABLE

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.anyio
 
 
 class Provider:
+    capabilities: frozenset[str] = frozenset()
+
     def __init__(self, name, state=ProviderState.AVAILABLE, models=("m",), credential=None):
         self.name = name
         self._state = state

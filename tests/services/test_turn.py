@@ -99,6 +99,7 @@ class Stream:
 
 
 class Provider:
+    capabilities: frozenset[str] = frozenset()
     name = "p"
 
     def __init__(self, notes):

@@ -17,11 +17,10 @@ from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
-from llm_mcp_hub.domain.model import Capability
-from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, UnsupportedParameter
 from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.command import ChatCommand
@@ -31,6 +30,7 @@ from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
+from llm_mcp_hub.services.tool_checks import check_capabilities, check_tools
 from llm_mcp_hub.services.turn import Turn
 from llm_mcp_hub.services.turn_context import TurnContext
 
@@ -158,7 +158,6 @@ class ChatService:
     ) -> Turn:
         turn_id = head.turn_id
         self._catalog.admit(provider.name)
-        tools = _offered(provider, command)
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,
@@ -170,7 +169,7 @@ class ChatService:
             digest=opening.digest,
             system=opening.system,
             options=command.options,
-            tools=tools,
+            tools=command.tool_choice.among(command.tools),
             parallel_tool_calls=command.parallel_tool_calls,
             priority=command.priority,
         )
@@ -179,6 +178,7 @@ class ChatService:
         if hold is not None:
             being_opened.on = (principal.name, hold.session_id)
         try:
+            check_capabilities(provider, request)
             stream = await provider.open_turn(request)
         except BaseException as error:
             if isinstance(error, HubError):
@@ -204,18 +204,6 @@ class ChatService:
         return Turn(self._context, request, provider.name, stream, hold, started, live, admission)
 
 
-def _offered(provider: Provider, command: ChatCommand) -> tuple[Tool, ...]:
-    """The tools that the model is to see."""
-    tools = command.tool_choice.among(command.tools)
-    if tools and Capability.TOOLS not in provider.capabilities:
-        raise UnsupportedParameter(
-            f"The models of {provider.name} can't call tools here. Leave `tools` out, or ask a "
-            "provider that `GET /v1/providers` lists with the capability `tools`.",
-            param="tools",
-        )
-    return tools
-
-
 def _check(command: ChatCommand) -> None:
     if not command.messages:
         raise InvalidRequest("`messages` is empty: say something.", param="messages")
@@ -227,4 +215,12 @@ def _check(command: ChatCommand) -> None:
     if command.session_id is not None and not is_session_id(command.session_id):
         raise InvalidRequest(
             "A session id is 1 to 128 of A-Z a-z 0-9 . _ : -", param="X-Session-ID"
+        )
+    check_tools(command.tools, command.tool_choice)
+    check_calls(command.messages, complete=command.session_id is None or not command.remember)
+    if command.tool_choice.mode == "required":
+        raise UnsupportedParameter("A call can't be required yet.", param="tool_choice")
+    if command.response_format.kind != "text":
+        raise UnsupportedParameter(
+            "The answer is `text`: ask for JSON in the prompt.", param="response_format"
         )

@@ -17,7 +17,8 @@ from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.ids import new_session_id
 from llm_mcp_hub.domain.session import Session
-from llm_mcp_hub.errors import HubError, SessionBusy
+from llm_mcp_hub.errors import HubError, InvalidRequest, SessionBusy
+from llm_mcp_hub.services.call_checks import with_all_results
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LEASE_SECONDS, LeaseKeeper
@@ -58,6 +59,7 @@ class SessionOpener:
 
         Raises:
             SessionBusy: Another turn runs on the session.
+            InvalidRequest: Results that don't fit the calls of the session.
         """
         messages = command.messages
         split = transcript.history_length(messages)
@@ -105,8 +107,15 @@ class SessionOpener:
             if not await self._made_way(principal.name, session_id):
                 raise
             session = await self._begin(principal, lease, session_id, begin)
+        try:
+            start = _continue(session, command, session_id)
+        except InvalidRequest:
+            # A lease that can't be given back passes by itself; the cause matters more.
+            with suppress(HubError):
+                await self._store.release(principal.name, session_id, turn_id)
+            raise
         self._leases.hold(turn_id, principal.name, session_id)
-        return _continue(session, command, session_id)
+        return start
 
     async def _made_way(self, principal: str, session_id: str) -> bool:
         """Whether a turn that only waited for its caller to come back has been ended."""
@@ -153,7 +162,11 @@ class SessionOpener:
 
 
 def _continue(session: Session | None, command: ChatCommand, session_id: str) -> TurnStart:
-    """How a request goes on from the session it names; pure."""
+    """How a request goes on from the session it names; pure.
+
+    Raises:
+        InvalidRequest: Results that don't fit the calls of the session.
+    """
     stored = session.messages if session is not None else ()
     going_on = transcript.reconcile(
         [entry.digest for entry in stored],
@@ -162,7 +175,7 @@ def _continue(session: Session | None, command: ChatCommand, session_id: str) ->
     )
     kept = tuple(entry.message for entry in stored[: going_on.keep])
     kept_digest = stored[going_on.keep - 1].digest if going_on.keep else transcript.EMPTY
-    added = command.messages[going_on.first_new :]
+    added = with_all_results(kept, command.messages[going_on.first_new :])
     digests: list[str] = []
     digest = kept_digest
     for message in added:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import (
     CredentialState,
     CredentialStatus,
@@ -115,6 +115,7 @@ class ProviderReport(Struct, frozen=True):
         removing: Whether it is being removed.
         settings: What it was given, if it was added at run time and an administrator asks.
         set_up: False if it came with its plugin and nobody has logged in.
+        capabilities: What its models can do beyond answering text with text.
     """
 
     name: str
@@ -134,6 +135,7 @@ class ProviderReport(Struct, frozen=True):
     removing: bool = False
     settings: dict[str, Any] | None = None
     set_up: bool = True
+    capabilities: tuple[Capability, ...] = ()
 
 
 class StatusService:
@@ -224,6 +226,7 @@ async def _report(entry: Entry, *, settings: bool) -> ProviderReport:
         removing=entry.leaving,
         settings=entry.settings if settings else None,
         set_up=entry.set_up,
+        capabilities=tuple(sorted(provider.capabilities)) if provider is not None else (),
     )
 
 

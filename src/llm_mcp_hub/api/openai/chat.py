@@ -38,6 +38,10 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
             messages=converted.messages,
             system=converted.system,
             options=converted.options,
+            tools=converted.tools,
+            tool_choice=converted.tool_choice,
+            parallel_tool_calls=converted.parallel_tool_calls,
+            response_format=converted.response_format,
             resumable=bool(request.stream),
             include_usage=include_usage,
         )

@@ -21,6 +21,7 @@ from llm_mcp_hub.api.openai.schemas import (
     ToolMessage,
     UserMessage,
 )
+from llm_mcp_hub.api.openai.tools import STRICT, convert_choice, convert_format, convert_tools
 from llm_mcp_hub.domain.chat import (
     Effort,
     ImagePart,
@@ -31,6 +32,8 @@ from llm_mcp_hub.domain.chat import (
     ToolResultPart,
     TurnOptions,
 )
+from llm_mcp_hub.domain.response_format import ResponseFormat
+from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 
 IGNORED = (
@@ -40,7 +43,6 @@ IGNORED = (
     "frequency_penalty",
     "logit_bias",
     "seed",
-    "parallel_tool_calls",
     "prediction",
     "service_tier",
     "store",
@@ -50,7 +52,8 @@ IGNORED = (
 """Accepted without effect: the vendors' tools have no such setting."""
 
 _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})\Z")
-_REFUSED = ("tools", "functions", "logprobs", "top_logprobs", "audio", "web_search_options", "stop")
+_REFUSED = ("logprobs", "top_logprobs", "audio", "web_search_options", "stop")
+_OBSOLETE = ("functions", "function_call")
 
 
 class Converted(Struct, frozen=True):
@@ -64,6 +67,10 @@ class Converted(Struct, frozen=True):
     messages: tuple[Message, ...]
     system: str | None
     options: TurnOptions
+    tools: tuple[Tool, ...]
+    tool_choice: ToolChoice
+    parallel_tool_calls: bool
+    response_format: ResponseFormat
     ignored: tuple[str, ...]
 
 
@@ -83,11 +90,17 @@ def convert_request(request: ChatCompletionRequest) -> Converted:
             system.append(_text(message.content, f"{where}.content"))
         else:
             messages.append(_message(message, where))
+    tools = convert_tools(request.tools)
+    ignored = tuple(name for name in IGNORED if getattr(request, name) is not None)
     return Converted(
         messages=tuple(messages),
         system="\n\n".join(text for text in system if text) if system else None,
         options=TurnOptions(max_tokens=_max_tokens(request), effort=_effort(request)),
-        ignored=tuple(name for name in IGNORED if getattr(request, name) is not None),
+        tools=tools,
+        tool_choice=convert_choice(request.tool_choice),
+        parallel_tool_calls=request.parallel_tool_calls is not False,
+        response_format=convert_format(request.response_format),
+        ignored=(*ignored, STRICT) if any(tool.strict for tool in tools) else ignored,
     )
 
 
@@ -99,12 +112,13 @@ def _refuse_unsupported(request: ChatCompletionRequest) -> None:
                 "Leave it out.",
                 param=name,
             )
+    for name in _OBSOLETE:
+        if getattr(request, name):
+            raise UnsupportedParameter(
+                f"`{name}` is obsolete: use `tools` and `tool_choice`.", param=name
+            )
     if request.n not in (None, 1):
         raise UnsupportedParameter("`n` must be 1: ask again for another answer.", param="n")
-    if request.response_format is not None and request.response_format.type != "text":
-        raise UnsupportedParameter(
-            "`response_format` must be `text`: ask for JSON in the prompt.", param="response_format"
-        )
     if request.modalities and set(request.modalities) != {"text"}:
         raise UnsupportedParameter("`modalities` must be `text`.", param="modalities")
 
@@ -138,17 +152,24 @@ def _message(message: ChatMessage, where: str) -> Message:
             raise InvalidRequest(f"{where}: a user message needs content.", param=where)
         return Message("user", parts)
     if isinstance(message, AssistantMessage):
+        if message.function_call:
+            raise UnsupportedParameter(
+                f"{where}.function_call is obsolete: use `tool_calls`.",
+                param=f"{where}.function_call",
+            )
         parts = _parts(message.content, f"{where}.content")
         if message.refusal and not parts:
             parts = (TextPart(message.refusal),)
         calls = tuple(
-            ToolCallPart(call.id, call.function.name, call.function.arguments)
+            ToolCallPart(call.id, call.function.name, call.function.arguments or "{}")
             for call in message.tool_calls or ()
         )
         return Message("assistant", parts + calls)
     if isinstance(message, ToolMessage):
-        text = _text(message.content, f"{where}.content")
-        return Message("tool", (ToolResultPart(message.tool_call_id, text),))
+        parts = _parts(message.content, f"{where}.content")
+        text = "".join(part.text for part in parts if isinstance(part, TextPart))
+        images = tuple(part for part in parts if isinstance(part, ImagePart))
+        return Message("tool", (ToolResultPart(message.tool_call_id, text, images),))
     raise UnsupportedParameter(
         f"{where}: the role `function` is obsolete; use `tool`.", param=f"{where}.role"
     )

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from llm_mcp_hub.api.openai.tool_schemas import Format, ToolChoice, Tools
+
 
 class TextContent(Struct, frozen=True, tag="text", tag_field="type"):
     """Text."""
@@ -82,11 +84,12 @@ class AssistantMessage(Struct, frozen=True, tag="assistant", tag_field="role"):
 
     content: Content = None
     tool_calls: list[ToolCall] | None = None
+    function_call: Any = None
     refusal: str | None = None
 
 
 class ToolMessage(Struct, frozen=True, tag="tool", tag_field="role"):
-    """What a tool answered."""
+    """What a tool answered: text, or parts that are text and images."""
 
     tool_call_id: str
     content: Content = None
@@ -112,12 +115,6 @@ class StreamOptions(Struct, frozen=True):
     include_usage: bool = False
 
 
-class ResponseFormat(Struct, frozen=True):
-    """The wanted form of the answer."""
-
-    type: str
-
-
 class ChatCompletionRequest(Struct, frozen=True):
     """`POST /v1/chat/completions`."""
 
@@ -131,11 +128,11 @@ class ChatCompletionRequest(Struct, frozen=True):
     user: str | None = None
     n: int | None = None
     stop: str | list[str] | None = None
-    tools: list[Any] | None = None
-    tool_choice: Any = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
     functions: list[Any] | None = None
     function_call: Any = None
-    response_format: ResponseFormat | None = None
+    response_format: Format | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     modalities: list[str] | None = None

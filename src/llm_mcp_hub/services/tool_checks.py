@@ -1,0 +1,89 @@
+"""What a caller asks for with its tools makes sense, and the model's provider can do it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from llm_mcp_hub.domain.calls import calls_in
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.model import Capability
+from llm_mcp_hub.domain.tool import Tool, ToolChoice
+from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
+from llm_mcp_hub.providers.base import Provider
+
+MAX_TOOLS = 128
+MAX_DEPTH = 64
+"""How deep a JSON Schema may be nested."""
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def check_tools(tools: Sequence[Tool], choice: ToolChoice) -> None:
+    """Check the tools and the choice among them.
+
+    Raises:
+        InvalidRequest: What is wrong; `param` is `tools[…]` or `tool_choice`.
+    """
+    if len(tools) > MAX_TOOLS:
+        raise InvalidRequest(f"There may be {MAX_TOOLS} tools, not {len(tools)}.", param="tools")
+    names: set[str] = set()
+    for index, tool in enumerate(tools):
+        where = f"tools[{index}]"
+        if not _NAME.fullmatch(tool.name):
+            raise InvalidRequest(
+                f"{where}: the name of a tool is 1 to 128 of A-Z a-z 0-9 _ -", param=where
+            )
+        if tool.name in names:
+            raise InvalidRequest(f"{where}: there are two tools {tool.name}.", param=where)
+        names.add(tool.name)
+        if tool.parameters.get("type") != "object":
+            raise InvalidRequest(
+                f"{where}: the parameters of {tool.name} are a JSON Schema with "
+                '`"type": "object"`.',
+                param=where,
+            )
+        if deeper_than(tool.parameters, MAX_DEPTH):
+            raise InvalidRequest(
+                f"{where}: the parameters of {tool.name} are nested more than {MAX_DEPTH} deep.",
+                param=where,
+            )
+    unknown = [name for name in choice.names or () if name not in names]
+    if unknown:
+        raise InvalidRequest(
+            f"tool_choice: there is no tool {', '.join(unknown)} among `tools`.",
+            param="tool_choice",
+        )
+    if choice.mode == "required" and not choice.among(tools):
+        raise InvalidRequest(
+            "tool_choice: without `tools` there is nothing to call.", param="tool_choice"
+        )
+
+
+def check_capabilities(provider: Provider, request: TurnRequest) -> None:
+    """Check that the provider can do what the turn asks for.
+
+    Raises:
+        UnsupportedParameter: It can't call tools, and some are offered or have been called.
+    """
+    if Capability.TOOLS in provider.capabilities:
+        return
+    if request.tools or any(calls_in(message) for message in request.messages):
+        raise UnsupportedParameter(
+            f"The models of {provider.name} can't call tools here. Leave `tools` and earlier calls "
+            "out, or ask a provider that `GET /v1/providers` lists with the capability `tools`.",
+            param="tools" if request.tools else "messages",
+        )
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested deeper in a JSON value."""
+    inside: list[Any] = [value]
+    for _ in range(levels):
+        inside = [
+            each
+            for one in inside
+            for each in (one.values() if isinstance(one, dict) else one)
+            if isinstance(each, dict | list)
+        ]
+        if not inside:
+            return False
+    return True
