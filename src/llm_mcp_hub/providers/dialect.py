@@ -14,15 +14,20 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import QuotaWindow
 from llm_mcp_hub.errors import HubError
 
 
 class Ready(Struct, frozen=True):
-    """Answer to `probe`: the worker speaks the protocol."""
+    """Answer to `probe`: the worker speaks the protocol.
+
+    Attributes:
+        capabilities: What it says it can do; None if it does not say.
+    """
 
     version: str | None
+    capabilities: frozenset[Capability] | None = None
 
 
 class Inspected(Struct, frozen=True):

@@ -75,11 +75,13 @@ class SharedProvider(SupervisedProvider[SharedConversation]):
     async def _start_worker(self) -> SharedWorker:
         worker = await SharedWorker.start(self.worker_spec(), self.new_dialect, self._time_limits)
         try:
-            self.check_version(worker.version)
+            self.check_version(worker.says.version)
         except BaseException:
             await worker.aclose()
             raise
-        self._version = worker.version
+        self._version = worker.says.version
+        if worker.says.capabilities is not None:
+            self.capabilities = worker.says.capabilities
         return worker
 
     def _lost(self, error: HubError) -> None:

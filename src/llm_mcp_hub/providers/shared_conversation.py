@@ -3,7 +3,8 @@
 Guarantees: those of `conversation.py`, for this conversation alone: what one does, or suffers,
 reaches the others only if it is the end of their worker. When `aclose` returns, the tool generates
 nothing more for it, or the worker that can't be made to stop gets no new conversations and ends
-with its last turn.
+with its last turn. One that waits for the results of calls counts as at rest, and is stopped all
+the same when it is closed.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Protocol
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.errors import HubError, WorkerDied, WorkerGarbled
 from llm_mcp_hub.providers.dialect import Event, Pong
+from llm_mcp_hub.providers.shared_dialect import OfOne, Over, Said, Suspended
 
 STOP_SECONDS = 5.0
 """How long a tool may take to stop generating once it was asked to."""
@@ -90,6 +92,7 @@ class SharedConversation:
     def __init__(self, carrier: Carrier, name: str) -> None:
         self.name = name
         self.talking = False
+        self._suspended = False
         self._carrier = carrier
         self._loop = asyncio.get_running_loop()
         self._events: list[Event] = []
@@ -99,6 +102,7 @@ class SharedConversation:
         self._error: HubError | None = None
         self._broken = False
         self._closing: asyncio.Task[None] | None = None
+        self._when_ended: list[Callable[[], None]] = []
 
     @property
     def alive(self) -> bool:
@@ -122,7 +126,8 @@ class SharedConversation:
         return bool(self._events) or self._carrier.answered
 
     def when_ended(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called when the worker has exited."""
+        """Have `callback` called when the worker has exited, or the conversation is lost."""
+        self._when_ended.append(callback)
         self._carrier.when_ended(callback)
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
@@ -133,7 +138,9 @@ class SharedConversation:
         self._carrier.begin(self.name, request, continued=continued)
         self._broken = False
         self.talking = True
-        self._over = self._loop.create_future()
+        self._suspended = False
+        if not self._under_way:
+            self._over = self._loop.create_future()
 
     async def receive(self) -> list[Event]:
         """The next events, at least one."""
@@ -150,7 +157,7 @@ class SharedConversation:
 
     def interrupt(self) -> None:
         """Ask the tool to stop generating."""
-        if self.talking and self._carrier.alive:
+        if self._under_way and self._carrier.alive:
             self._carrier.interrupt(self.name)
 
     def ping(self) -> bool:
@@ -173,6 +180,17 @@ class SharedConversation:
         self._broken = True
         self._carrier.report(error)
 
+    def take(self, event: OfOne, size: int) -> None:
+        """An event of this conversation's came, in a line of so many bytes."""
+        if isinstance(event, Said):
+            self.heard(event.event, size)
+        elif isinstance(event, Over):
+            self.over()
+        elif isinstance(event, Suspended):
+            self.talking, self._suspended = False, True
+        else:
+            self._lost(event.error)
+
     def heard(self, event: Event, size: int) -> None:
         """An event came, in a line of so many bytes."""
         if self._error is not None:
@@ -192,9 +210,11 @@ class SharedConversation:
 
     def over(self) -> None:
         """The tool generates nothing for it any more."""
-        self.talking = False
+        suspended, self._suspended, self.talking = self._suspended, False, False
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+        if suspended and self._error is None:
+            self._lost(WorkerDied("The provider's program did not wait for the results of calls."))
 
     async def aclose(self) -> None:
         """Stop what is generated for it, and leave the worker; bounded, shielded."""
@@ -205,10 +225,19 @@ class SharedConversation:
 
     async def _close(self) -> None:
         over = self._over
-        if self.talking and over is not None and self._carrier.alive:
+        if over is not None and not over.done() and self._carrier.alive:
             self.interrupt()
             await asyncio.wait([over], timeout=STOP_SECONDS)
-        self._carrier.left(self, stuck=self.talking)
+        self._carrier.left(self, stuck=self._under_way)
+
+    @property
+    def _under_way(self) -> bool:
+        return self._over is not None and not self._over.done()
+
+    def _lost(self, error: HubError) -> None:
+        self.fail(error)
+        for callback in self._when_ended:
+            callback()
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

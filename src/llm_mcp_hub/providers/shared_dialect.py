@@ -5,7 +5,7 @@ with events and with bytes to send, does no I/O, keeps no time, and gives the sa
 the batching of the lines. An event either concerns the worker or names its conversation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -56,7 +56,26 @@ class Over(Struct, frozen=True):
     conversation: str
 
 
-SharedEvent = Ready | StartFailed | Pong | Opened | NotOpened | Said | Over
+class Suspended(Struct, frozen=True):
+    """A turn ended with calls, and the tool generates nothing before it has their results.
+
+    What it had begun is still under way: it is over (`Over`) after a later turn, or when it is
+    interrupted.
+    """
+
+    conversation: str
+
+
+class Lost(Struct, frozen=True):
+    """A conversation can't go on, though its worker can."""
+
+    conversation: str
+    error: HubError
+
+
+OfOne = Said | Over | Suspended | Lost
+"""What concerns one conversation alone."""
+SharedEvent = Ready | StartFailed | Pong | Opened | NotOpened | OfOne
 
 
 class Note(Struct, frozen=True):
@@ -74,6 +93,13 @@ class Note(Struct, frozen=True):
 class SharedDialect(Protocol):
     """See the module. One instance belongs to one worker for the worker's whole life."""
 
+    def listen(self, deliver: Callable[[Sequence[SharedEvent]], None]) -> None:
+        """Have `deliver` told of what comes by another way than the worker's lines.
+
+        Whoever is told looks for bytes to send and notes to write, as after `receive`.
+        """
+        ...
+
     def probe(self) -> None:
         """Ask for a sign of life that spends nothing, and for what must come before all else."""
         ...
@@ -88,7 +114,8 @@ class SharedDialect(Protocol):
         Args:
             conversation: Its name.
             request: The turn.
-            continued: As for `Dialect.begin`: whether the conversation holds the history.
+            continued: As for `Dialect.begin`: whether the conversation holds the history. One
+                that is suspended is then given the results that it waits for, and nothing else.
         """
         ...
 
@@ -101,7 +128,10 @@ class SharedDialect(Protocol):
         ...
 
     def interrupt(self, conversation: str) -> None:
-        """Ask the tool to stop generating for it. No more is said, and `Over` comes in the end."""
+        """Ask the tool to stop generating for it. No more is said, and `Over` comes in the end.
+
+        A suspended one is interrupted like one that generates.
+        """
         ...
 
     def close(self, conversation: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ more, and ends with its last conversation.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +20,8 @@ from llm_mcp_hub.providers.futures import refuse, settle
 from llm_mcp_hub.providers.shared_conversation import SharedConversation
 from llm_mcp_hub.providers.shared_dialect import (
     NotOpened,
+    OfOne,
     Opened,
-    Over,
-    Said,
     SharedDialect,
     SharedEvent,
     StartFailed,
@@ -38,7 +37,7 @@ class SharedWorker:
     """See the module. Made by `start`; owned, and closed, by whoever started it.
 
     Attributes:
-        version: What the tool says it is.
+        says: What the tool says of itself.
         started_at: In the loop's time.
         opened: How many conversations were opened in it.
         retired: Whether it opens no more.
@@ -56,15 +55,14 @@ class SharedWorker:
         self._openings: dict[int, asyncio.Future[Opened]] = {}
         self._error: HubError | None = None
         self._on_lost: Callable[[HubError], None] | None = None
-        self._asked = False
-        self.stuck = False
+        self._asked = self.stuck = self.retired = False
         self._desk = WritingDesk(worker.directory, self._noted, self._break)
-        self.version: str | None = None
+        self.says = Ready(None)
         self.started_at = self._loop.time()
         self.opened = 0
-        self.retired = False
         self.answered = True
         self.on_idle: Callable[[SharedWorker], None] = lambda _: None
+        dialect.listen(self._deliver)
         self._reading = self._loop.create_task(self._read())
 
     @classmethod
@@ -91,7 +89,7 @@ class SharedWorker:
         try:
             shared._dialect.probe()
             shared._flush()
-            shared.version = (await shared._answer(shared._ready, until)).version
+            shared.says = await shared._answer(shared._ready, until)
         except BaseException:
             await shared.aclose()
             raise
@@ -252,13 +250,15 @@ class SharedWorker:
         except Exception as error:  # noqa: BLE001  # told to all as what it is to them
             self._break(not_understood(error))
 
+    def _deliver(self, events: Sequence[SharedEvent]) -> None:
+        for event in events:
+            self._dispatch(event, 0)
+        self._flush()
+
     def _dispatch(self, event: SharedEvent, size: int) -> None:
-        if isinstance(event, Said):
+        if isinstance(event, OfOne):
             if (one := self._conversations.get(event.conversation)) is not None:
-                one.heard(event.event, size)
-        elif isinstance(event, Over):
-            if (one := self._conversations.get(event.conversation)) is not None:
-                one.over()
+                one.take(event, size)
                 self._tell_if_deserted()
         elif isinstance(event, Pong):
             for one in self._conversations.values():

@@ -1,0 +1,1 @@
+"""The client's tools as an MCP server on loopback, one for each conversation that has any."""
