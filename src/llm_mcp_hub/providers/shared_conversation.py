@@ -134,13 +134,16 @@ class SharedConversation:
         """Begin a turn."""
         self._events.clear()
         self._size = 0
-        self._broken = True  # unless the dialect knew what to do
-        self._carrier.begin(self.name, request, continued=continued)
-        self._broken = False
-        self.talking = True
+        self._broken = self.talking = True
         self._suspended = False
         if not self._under_way:
             self._over = self._loop.create_future()
+        try:
+            self._carrier.begin(self.name, request, continued=continued)
+        except BaseException:
+            self.over()  # the dialect did not know what to do, and nothing has begun
+            raise
+        self._broken = False
 
     async def receive(self) -> list[Event]:
         """The next events, at least one."""

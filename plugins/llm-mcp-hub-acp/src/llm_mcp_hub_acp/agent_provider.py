@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.errors import InvalidRequest
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.model_names import check_model, with_aliases
@@ -21,7 +21,9 @@ from llm_mcp_hub.providers.shared_conversation import SharedConversation
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.providers.turn import CliTurn
 from llm_mcp_hub.workers.limits import PoolLimits
+from llm_mcp_hub_acp.client_tools.server import ToolServer
 from llm_mcp_hub_acp.dialect import AcpDialect
+from llm_mcp_hub_acp.errors import takes_no_tools
 from llm_mcp_hub_acp.profile import AgentProfile
 from llm_mcp_hub_acp.prompt import says_something
 
@@ -41,10 +43,12 @@ class AgentProvider(SharedProvider):
         full_names: Names that are taken beside those offered.
 
     Attributes:
+        capabilities: Tools, until the agent has said that it can't be given any.
         own_choice: A name that is always offered, first, for the model that the agent lists first.
     """
 
     own_choice: ModelCard | None = None
+    capabilities = frozenset({Capability.TOOLS})
 
     def __init__(
         self,
@@ -61,13 +65,14 @@ class AgentProvider(SharedProvider):
     ) -> None:
         super().__init__(name, limits, deadlines, supervision, rotation)
         self._profile = profile
+        self._tools = ToolServer()
         self._own_names = tuple(ModelCard(name, name) for name in names)
         self._aliases = dict(aliases or {})
         self._full_names = None if names else full_names
 
     def new_dialect(self, directory: Path) -> AcpDialect:
         """A dialect for a fresh worker."""
-        return AcpDialect(self._profile, directory)
+        return AcpDialect(self._profile, directory, self._tools)
 
     async def open_turn(self, request: TurnRequest) -> CliTurn[SharedConversation]:
         """Begin a turn, under the name that an alias stands for."""
@@ -77,7 +82,14 @@ class AgentProvider(SharedProvider):
         if self.own_choice is not None and name == self.own_choice.name:
             listed = self._listed()
             name = listed[0].name if listed else name
+        if request.tools:
+            await self._offer_tools()
         return await super().open_turn(msgspec.structs.replace(request, model=name))
+
+    async def aclose(self) -> None:
+        """End the conversations, the agents and then what offers them tools."""
+        await super().aclose()
+        await self._tools.aclose()
 
     def check_request(self, request: TurnRequest) -> None:
         """Refuse a model that is not offered, and a turn in which nothing is said."""
@@ -93,6 +105,13 @@ class AgentProvider(SharedProvider):
         """Version 1 of the protocol has no words for these options."""
         tokens = ("max_tokens",) if options.max_tokens is not None else ()
         return (*tokens, "reasoning_effort") if options.effort is not None else tokens
+
+    async def _offer_tools(self) -> None:
+        if not self._models:
+            await self._supervisor.admit()  # the agent has not told what it can do yet
+        if Capability.TOOLS not in self.capabilities:
+            raise takes_no_tools(self._profile.title)
+        await self._tools.start()
 
     def _offered(self) -> tuple[ModelCard, ...]:
         own = (self.own_choice,) if self.own_choice is not None else ()

@@ -14,6 +14,10 @@ from llm_mcp_hub.providers.shared_dialect import SharedEvent
 from llm_mcp_hub_acp import lines
 from llm_mcp_hub_acp.profile import AgentProfile
 
+PING = "_llm_mcp_hub/ping"
+"""A method that no agent knows. Each answers at once that it does not, also during turns (seen with
+the Gemini CLI 0.61.0), and does nothing for it."""
+
 Events = list[SharedEvent]
 Handler = Callable[[lines.Line, Events], None]
 
@@ -42,6 +46,10 @@ class Connection:
         self._asked[self._numbers] = handler
         self._outgoing += lines.request(self._numbers, method, params)
         return self._numbers
+
+    def ping(self, answered: Callable[[Events], None]) -> None:
+        """Ask for what the agent does not know. Its answer comes after all it wrote before."""
+        self.ask(PING, lambda _, events: answered(events), {})
 
     def notify(self, method: str, params: Mapping[str, object]) -> None:
         """Send a notification."""

@@ -1,28 +1,27 @@
 """The Agent Client Protocol as a machine without I/O, many conversations at once.
 
 Guarantees: those of `providers.shared_dialect`, of `connection.py` and of `turns.py`. No session
-gets a file system, a terminal or an MCP server from the hub.
+gets a file system or a terminal from the hub, nor an MCP server but the one with its own client's
+tools.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.errors import ProviderUnavailable
 from llm_mcp_hub.providers.dialect import Pong, Ready
 from llm_mcp_hub.providers.shared_dialect import Note, NotOpened, Opened, SharedEvent, StartFailed
 from llm_mcp_hub_acp import lines
+from llm_mcp_hub_acp.client_tools.server import ToolServer
 from llm_mcp_hub_acp.connection import Connection, Events
 from llm_mcp_hub_acp.errors import Failure
 from llm_mcp_hub_acp.models import current_model, models_of
 from llm_mcp_hub_acp.profile import AgentProfile
 from llm_mcp_hub_acp.turns import Turns
-
-PING = "_llm_mcp_hub/ping"
-"""A method that no agent knows. Each answers at once that it does not, also during turns (seen with
-the Gemini CLI 0.61.0), and does nothing for it."""
 
 CLIENT = {
     "protocolVersion": lines.PROTOCOL_VERSION,
@@ -40,15 +39,20 @@ class AcpDialect:
     Args:
         profile: What is particular about the agent.
         directory: The worker's private files; conversations are held in its `cwd`.
+        tools: Where the agent finds the client's tools.
     """
 
-    def __init__(self, profile: AgentProfile, directory: Path) -> None:
+    def __init__(self, profile: AgentProfile, directory: Path, tools: ToolServer) -> None:
         self._profile = profile
         self._cwd = str(directory / "cwd")
         self._connection = Connection(profile)
-        self._turns = Turns(self._connection, profile, self._cwd)
+        self._turns = Turns(self._connection, profile, self._cwd, tools)
         self._tickets = 0
-        self._version: str | None = None
+        self._ready = Ready(None)
+
+    def listen(self, deliver: Callable[[Sequence[SharedEvent]], None]) -> None:
+        """Have `deliver` told of calls of the client's tools, which come over loopback."""
+        self._turns.deliver = deliver
 
     def probe(self) -> None:
         """`initialize`, and `authenticate` if the profile says so."""
@@ -84,13 +88,13 @@ class AcpDialect:
 
     def close(self, conversation: str) -> Sequence[str]:
         """Forget a session. The protocol has no way to tell the agent, who keeps it in memory."""
-        self._turns.remove(conversation)
-        return self._profile.leftovers(conversation)
+        sessions = self._turns.remove(conversation) or (conversation,)
+        return tuple(path for one in sessions for path in self._profile.leftovers(one))
 
     def ping(self) -> bool:
         """Ask for what the agent does not know."""
         if self._profile.pings:
-            self._connection.ask(PING, lambda _, events: events.append(Pong()), {})
+            self._connection.ping(lambda events: events.append(Pong()))
         return self._profile.pings
 
     def receive(self, raw_lines: Sequence[bytes]) -> list[SharedEvent]:
@@ -113,19 +117,23 @@ class AcpDialect:
             )
             events.append(StartFailed(error))
             return
-        self._turns.can_load = answer.agent_capabilities.load_session
-        self._version = answer.agent_info.version if answer.agent_info is not None else None
+        can = answer.agent_capabilities
+        self._turns.can_load = can.load_session
+        self._turns.can_call = can.mcp_capabilities.http
+        version = answer.agent_info.version if answer.agent_info is not None else None
+        tools = frozenset({Capability.TOOLS} if self._turns.can_call else ())
+        self._ready = Ready(version, tools)
         method = self._profile.authentication
         if method:
             self._connection.ask("authenticate", self._authenticated, {"methodId": method})
         else:
-            events.append(Ready(self._version))
+            events.append(self._ready)
 
     def _authenticated(self, line: lines.Line, events: Events) -> None:
         if line.error is not None:
             self._start_failed(line.error, "authenticate", events)
         else:
-            events.append(Ready(self._version))
+            events.append(self._ready)
 
     def _start_failed(self, error: lines.RpcError, step: str, events: Events) -> None:
         events.append(StartFailed(self._profile.error_of(Failure(error, step))))

@@ -16,7 +16,10 @@ from llm_mcp_hub.errors import (
     ProviderRateLimited,
     ProviderStreamCut,
     UnknownModel,
+    UnsupportedParameter,
+    WorkerDied,
     WorkerGarbled,
+    WorkerStartFailed,
 )
 from llm_mcp_hub_acp.lines import AUTH_REQUIRED, METHOD_NOT_FOUND, RpcError
 
@@ -90,6 +93,28 @@ def own_tool(title: str) -> ProviderFailed:
         "its tools off in its settings.",
         retryable=False,
     )
+
+
+def takes_no_tools(title: str) -> UnsupportedParameter:
+    """The error for tools that an agent can't be given."""
+    return UnsupportedParameter(
+        f"{title} can't be given tools: it knows no MCP servers over HTTP. Leave `tools` out, or "
+        "ask another provider.",
+        param="tools",
+    )
+
+
+def tools_not_listed(title: str) -> WorkerStartFailed:
+    """The error for an agent that would have gone on without the tools, silently."""
+    return WorkerStartFailed(
+        f"{title} did not take the tools of the request. Ask again; if it stays so, run "
+        "`llm-mcp-hub doctor` to see whether its version fits."
+    )
+
+
+def call_given_up(title: str) -> WorkerDied:
+    """The error for a conversation that no longer waits for results."""
+    return WorkerDied(f"{title} no longer waits for the results of its calls.")
 
 
 def nothing_said(title: str) -> ProviderFailed:

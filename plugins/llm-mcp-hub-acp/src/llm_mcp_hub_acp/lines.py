@@ -34,6 +34,7 @@ class Update(Struct, frozen=True, rename="camel"):
     """`update` of `session/update`. The content of a tool call is a list of other things."""
 
     session_update: str = ""
+    tool_call_id: str = ""
     content: Content | list[Any] | None = None
     status: str | None = None
 
@@ -76,10 +77,17 @@ class PromptCapabilities(Struct, frozen=True):
     image: bool = False
 
 
+class McpCapabilities(Struct, frozen=True):
+    """The transports over which the agent speaks to MCP servers, beside standard streams."""
+
+    http: bool = False
+
+
 class Capabilities(Struct, frozen=True, rename="camel"):
     """What the agent can do."""
 
     load_session: bool = False
+    mcp_capabilities: McpCapabilities = McpCapabilities()
     prompt_capabilities: PromptCapabilities = PromptCapabilities()
 
 

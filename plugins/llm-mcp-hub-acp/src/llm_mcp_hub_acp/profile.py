@@ -51,6 +51,8 @@ class AgentProfile(Struct, frozen=True):
         to_error: A failed reply as the hub's error; None for the common rules.
         restore: A session's id, the system prompt and a history as a file; None if the agent's own
             files are not known.
+        client_call: Whether the `toolCallId` of an update is that of a call of the client's tool;
+            None if that can't be told from it.
         leftovers: Patterns of the files that a session leaves behind.
     """
 
@@ -66,6 +68,7 @@ class AgentProfile(Struct, frozen=True):
     counts_prove_an_end: bool = False
     to_error: Callable[[Failure], HubError] | None = None
     restore: Callable[[str, str, Sequence[Message]], Restoration] | None = None
+    client_call: Callable[[str], bool] | None = None
     leftovers: Callable[[str], tuple[str, ...]] = lambda _: ()
 
     def error_of(self, failure: Failure) -> HubError:

@@ -26,6 +26,11 @@ HISTORY = (
 )
 
 
+GO_ON = "Go on."
+"""Said where the results of calls are the last there is, and the agent that made the calls is gone:
+no prompt can be empty."""
+
+
 def shielded(text: str) -> str:
     """The text, made so that it is taken for what it is."""
     return SHIELD + text if _LOOKS_LIKE_A_COMMAND.match(text) else text

@@ -6,7 +6,8 @@ from enum import Enum, auto
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Message, TurnRequest
 from llm_mcp_hub.domain.chunk import Usage
-from llm_mcp_hub_acp.prompt import Block, blocks_of, opening
+from llm_mcp_hub_acp.calls import Calls
+from llm_mcp_hub_acp.prompt import GO_ON, Block, blocks_of, opening
 
 
 class Phase(Enum):
@@ -17,16 +18,25 @@ class Phase(Enum):
     """The file with the history is being written."""
     LOADING = auto()
     """The agent reads it."""
+    OPENING = auto()
+    """The agent opens a session with the client's tools."""
+    LISTING = auto()
+    """The session is there, and the agent has yet to ask for the tools."""
     CHOOSING = auto()
     """The agent is told the model."""
     TALKING = auto()
     """The agent answers."""
+    WAITING = auto()
+    """The agent waits for the results of calls."""
 
 
 class Talk:
     """See the module.
 
     Attributes:
+        name: What the hub calls the conversation.
+        session: What the agent calls it now.
+        calls: What becomes of the client's tools; None if it has none.
         model: The model the agent would answer with; None if that is not known.
         stopping: Whether nobody wants to hear the rest.
         echoes: So many messages of a history are still to be told again.
@@ -38,17 +48,22 @@ class Talk:
     __slots__ = (
         "_known",
         "_split",
+        "calls",
         "echoes",
         "loaded",
         "model",
+        "name",
         "phase",
         "request",
         "said",
+        "session",
         "stopping",
         "usage",
     )
 
-    def __init__(self, model: str | None) -> None:
+    def __init__(self, name: str, model: str | None) -> None:
+        self.name = self.session = name
+        self.calls: Calls | None = None
         self.model = model
         self.phase = Phase.IDLE
         self.request: TurnRequest | None = None
@@ -68,7 +83,7 @@ class Talk:
             # An answer that the session does not know can't be put into it: it is told anew.
             known = 0
         self._known = known
-        self._split = known or transcript.history_length(request.messages)
+        self._split = known or _history_length(request.messages)
         self.request = request
         self.stopping = False
         self.loaded = False
@@ -89,8 +104,23 @@ class Talk:
         # What was loaded, or is known, has the system prompt in it already.
         known = self._known or self.loaded
         before = [] if known else opening(request.system, self.history)
-        return before + blocks_of(self._whole[self._split :])
+        new = blocks_of(self._whole[self._split :])
+        return before + (new or [{"type": "text", "text": GO_ON}])
+
+    def resume(self, request: TurnRequest) -> None:
+        """A turn goes on where the last one ended with calls."""
+        self.request = request
+        self.phase = Phase.TALKING
+        self.said = False
 
     @property
     def _whole(self) -> Sequence[Message]:
         return self.request.messages if self.request is not None else ()
+
+
+def _history_length(messages: Sequence[Message]) -> int:
+    """How many messages are history: results of calls are, with the calls."""
+    for index in range(len(messages) - 1, -1, -1):
+        if messages[index].role != "user":
+            return index + 1
+    return 0

@@ -1,9 +1,10 @@
 """How the Gemini CLI is started: program, arguments, environment, and the files in its HOME.
 
 Guarantees: its own tools, extensions, MCP servers, memory, project files, telemetry and updates are
-off; its HOME, temporary files and working directory are private; its login is the user's own file,
-linked, which the hub does not open and the Gemini CLI renews. Every flag, variable and setting was
-checked with the Gemini CLI 0.61.0.
+off, and the only MCP server it takes is the hub's own with the client's tools; its HOME, temporary
+files and working directory are private; its login is the user's own file, linked, which the hub
+does not open and the Gemini CLI renews. Every flag, variable and setting was checked with the
+Gemini CLI 0.61.0.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from llm_mcp_hub.providers.npm import NpmTool
 from llm_mcp_hub.workers.spec import HOME, Furnishing, WorkerSpec
 from llm_mcp_hub.workers.worker_limits import WorkerLimits
+from llm_mcp_hub_acp.client_tools.names import SERVER
 from llm_mcp_hub_gemini.settings import GeminiSettings
 
 TOOL = NpmTool(
@@ -32,7 +34,7 @@ ARGUMENTS = (
     "--acp",
     f"--model={FIRST_MODEL}",
     "--extensions=none",
-    "--allowed-mcp-server-names=__none__",
+    f"--allowed-mcp-server-names={SERVER}",
 )
 
 DIRECTORY = ".gemini"
@@ -64,7 +66,8 @@ SETTINGS = {
     },
     "privacy": {"usageStatisticsEnabled": False},
     "telemetry": {"enabled": False},
-    "tools": {"core": [], "useRipgrep": False, "shell": {"enableInteractiveShell": False}},
+    # None of its own, and those of the MCP server that a session is given.
+    "tools": {"core": ["mcp_*"], "useRipgrep": False, "shell": {"enableInteractiveShell": False}},
     "mcpServers": {},
     "skills": {"enabled": False},
     "hooksConfig": {"enabled": False},

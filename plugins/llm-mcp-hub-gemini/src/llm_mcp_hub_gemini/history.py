@@ -1,8 +1,8 @@
 """A conversation as a file of the Gemini CLI's own, from which `session/load` brings it back; pure.
 
 Guarantee: what the model sees upstream is exactly the conversation: the same roles in the same
-order, texts unchanged, images as images. The Gemini CLI puts only its own `<session_context>` (date
-and system) before the first words.
+order, texts unchanged, images as images, calls of tools and their results as such. The Gemini CLI
+puts only its own `<session_context>` (date and system) before the first words.
 
 The file is JSON, one record a line, in `.gemini/tmp/PROJECT/chats/`; the project is named after the
 last part of the working directory. A session is found by the id in the first record, also by the
@@ -10,17 +10,29 @@ one that asks for it. Of two files for one session the one updated last counts; 
 record without a `projectHash` is none; which it is does not matter. (Gemini CLI 0.61.0.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, Part, TextPart
+from llm_mcp_hub.domain.calls import calls_in
+from llm_mcp_hub.domain.chat import (
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from llm_mcp_hub_acp.client_tools.names import SERVER, alias
 from llm_mcp_hub_acp.profile import Restoration
 from llm_mcp_hub_acp.prompt import SYSTEM, shielded, words_of
 
 CHATS = "home/.gemini/tmp/cwd/chats"
 CREATED = "2000-01-01T00:00:00.000Z"
 UPDATED = "2099-01-01T00:00:00.000Z"
+
+TOOL_PREFIX = f"mcp_{SERVER}_"
+"""What the Gemini CLI puts before the names of the client's tools."""
 
 Record = dict[str, object]
 
@@ -58,9 +70,10 @@ def leftovers(session: str) -> tuple[str, ...]:
 def _groups(messages: Sequence[Message]) -> list[tuple[str, list[Record]]]:
     """Messages with the neighbours of one role put together; the API knows turns only."""
     groups: list[tuple[str, list[Record]]] = []
+    names = {call.id: call.name for message in messages for call in calls_in(message)}
     for message in messages:
         kind = "gemini" if message.role == "assistant" else "user"
-        parts = [part for one in message.parts if (part := _part(one)) is not None]
+        parts = [record for one in message.parts for record in _records(one, names)]
         if not parts:
             continue
         if groups and groups[-1][0] == kind:
@@ -73,9 +86,29 @@ def _groups(messages: Sequence[Message]) -> list[tuple[str, list[Record]]]:
     return groups
 
 
-def _part(part: Part) -> Record | None:
+def _records(part: Part, names: Mapping[str, str]) -> list[Record]:
+    """A part; `names` are those of the tools that were called, by the calls' ids."""
     if isinstance(part, TextPart):
-        return {"text": part.text} if part.text.strip() else None
+        return [{"text": part.text}] if part.text.strip() else []
     if isinstance(part, ImagePart):
-        return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
-    return {"text": words_of(part)}
+        return [{"inlineData": {"mimeType": part.media_type, "data": part.data}}]
+    if isinstance(part, ToolCallPart):
+        call = {"id": part.id, "name": TOOL_PREFIX + alias(part.name), "args": _arguments(part)}
+        return [{"functionCall": call}]
+    if part.call_id not in names:  # a client that has cut its history
+        return [{"text": words_of(part)}]
+    return _result(part, TOOL_PREFIX + alias(names[part.call_id]))
+
+
+def _result(part: ToolResultPart, name: str) -> list[Record]:
+    kind = "error" if part.is_error else "output"
+    response = {"id": part.call_id, "name": name, "response": {kind: part.text}}
+    images = [record for image in part.images for record in _records(image, {})]
+    return [{"functionResponse": response}, *images]
+
+
+def _arguments(part: ToolCallPart) -> object:
+    try:
+        return msgspec.json.decode(part.arguments, type=dict[str, object])
+    except msgspec.DecodeError:  # what a client makes of it is its own affair
+        return {"arguments": part.arguments}

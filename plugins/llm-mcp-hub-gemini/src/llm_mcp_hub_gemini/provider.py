@@ -25,7 +25,7 @@ from llm_mcp_hub_gemini.credentials import (
     find_config_dir,
 )
 from llm_mcp_hub_gemini.errors import to_hub_error
-from llm_mcp_hub_gemini.history import leftovers, restoration
+from llm_mcp_hub_gemini.history import TOOL_PREFIX, leftovers, restoration
 from llm_mcp_hub_gemini.settings import GeminiSettings, check_settings
 
 FALLBACK_MODELS = (ModelCard("auto", "Auto"), ModelCard("gemini-2.5-pro"))
@@ -43,6 +43,7 @@ PROFILE = AgentProfile(
     counts_prove_an_end=True,
     to_error=to_hub_error,
     restore=restoration,
+    client_call=lambda call_id: call_id.startswith(TOOL_PREFIX),
     leftovers=leftovers,
 )
 

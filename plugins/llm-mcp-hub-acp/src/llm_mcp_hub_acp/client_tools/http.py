@@ -52,6 +52,15 @@ class Request:
         self.has_head = self.whole = False
         self.parser = httptools.HttpRequestParser(self)
 
+    def on_message_begin(self) -> None:
+        """A second request is not looked at before the first has its answer; there is none then.
+
+        Raises:
+            Refused: It is a second one.
+        """
+        if self.whole:
+            raise Refused(400)
+
     def on_url(self, url: bytes) -> None:
         """The target, or more of it."""
         self.path += url.decode("latin-1")
@@ -106,9 +115,7 @@ async def read_request(
                     raise Refused(431)
                 if len(request.body) > MOST_BODY_BYTES:
                     raise Refused(413)
-    except httptools.HttpParserUpgrade:
-        raise Refused(400) from None
-    except httptools.HttpParserError:
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         raise Refused(400) from None
     except TimeoutError:
         raise Refused(408) from None

@@ -1,10 +1,10 @@
 """The names of the client's tools on the way to a model and back; pure.
 
-Guarantee: every name that reaches an agent is one that agents and vendors take unchanged, so none of
-them makes another one of it; the same name always becomes the same alias, in a history as well.
+Guarantee: every name that reaches an agent is one that agents and vendors take unchanged, so none
+of them makes another one of it; the same name always becomes the same alias, in a history as well.
 
-An agent puts its own prefix before the name of an MCP tool: `mcp_client_` with the Gemini CLI, which
-cuts what is then longer than 63 characters and replaces what Google does not take (0.61.0).
+An agent puts its own prefix before the name of an MCP tool: `mcp_client_` with the Gemini CLI,
+which cuts what is then longer than 63 characters and replaces what Google does not take (0.61.0).
 """
 
 import re

@@ -111,8 +111,11 @@ class ToolServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request
     ) -> None:
         toolbox = self._toolbox_of(request)
-        reply = toolbox.receive(bytes(request.body)) if toolbox is not None else None
-        if isinstance(reply, Held) and toolbox is not None:
+        if toolbox is None:  # closed meanwhile
+            writer.write(http.answer(401))
+            return
+        reply = toolbox.receive(bytes(request.body))
+        if isinstance(reply, Held):
             try:
                 await self._hold(reader, writer, reply)
             finally:

@@ -103,12 +103,13 @@ class FakeCodeAssist(VendorServer[Request, Reply]):
         parts: list[dict[str, Any]] = []
         if reply.thought:
             parts.append({"text": reply.thought, "thought": True})
-        if reply.tool:
-            call = {"id": f"call-{id(request)}", "name": reply.tool, "args": reply.arguments}
-            parts.append({"functionCall": call})
-        else:
+        calls = ((reply.tool, reply.arguments),) if reply.tool else reply.calls
+        if reply.text or not calls:
             texts = pieces(request.text_of(reply), reply.pieces)
             parts += [{"text": text} for text in texts]
+        for number, (name, arguments) in enumerate(calls):
+            call = {"id": f"call-{id(request)}-{number}", "name": name, "args": arguments}
+            parts.append({"functionCall": call})
         await self._stream(http, response, request, reply, parts)
         return response
 

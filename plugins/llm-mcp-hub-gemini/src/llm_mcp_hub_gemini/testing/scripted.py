@@ -29,6 +29,8 @@ class Reply(VendorReply, frozen=True):
         finish: `finishReason` of the last event; empty: there is none.
         tool: Name of a tool that the model wants to call instead of answering.
         arguments: Of that call.
+        calls: Names and arguments of tools that the model calls at once, after the text if there is
+            any.
     """
 
     thought: str = ""
@@ -37,6 +39,7 @@ class Reply(VendorReply, frozen=True):
     finish: str = "STOP"
     tool: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     then: Literal["go on", "cut"] = "go on"
 
     @property
@@ -60,6 +63,13 @@ class Request(VendorRequest):
         """The system instruction."""
         parts = self.body["request"].get("systemInstruction", {}).get("parts", [])
         return "".join(part.get("text", "") for part in parts)
+
+    @property
+    def declarations(self) -> dict[str, dict[str, Any]]:
+        """The functions that the model is told of, by name."""
+        tools = self.body["request"].get("tools", [])
+        found = [one for tool in tools for one in tool.get("functionDeclarations", [])]
+        return {one["name"]: one for one in found}
 
     @property
     def turns(self) -> list[tuple[str, list[Any]]]:
