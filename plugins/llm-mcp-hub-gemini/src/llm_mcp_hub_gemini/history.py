@@ -25,7 +25,7 @@ from llm_mcp_hub.domain.chat import (
 )
 from llm_mcp_hub_acp.client_tools.names import SERVER, alias
 from llm_mcp_hub_acp.profile import Restoration
-from llm_mcp_hub_acp.prompt import SYSTEM, shielded, words_of
+from llm_mcp_hub_acp.prompt import SHIELD, SYSTEM, shielded, words_of
 
 CHATS = "home/.gemini/tmp/cwd/chats"
 CREATED = "2000-01-01T00:00:00.000Z"
@@ -46,6 +46,9 @@ def restoration(session: str, system: str, history: Sequence[Message]) -> Restor
             groups[0][1].insert(0, opening)
         else:
             groups.insert(0, ("user", [opening]))
+    if groups and any("functionResponse" in part for part in groups[-1][1]):
+        # After a result without an answer the next prompt would be told that one was interrupted.
+        groups.append(("user", [{"text": SHIELD}]))
     head: Record = {
         "sessionId": session,
         "projectHash": "hub",
