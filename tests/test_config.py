@@ -75,6 +75,8 @@ def test_lists_and_tables_in_the_environment_are_json():
         ("[server]\nallowed_hosts = 'x'", "server.allowed_hosts", "array"),
         ("[server]\nallowed_hosts = [1]", "server.allowed_hosts[0]", "str"),
         ("[aliases]\na = 1", "aliases[...]", "str"),
+        ("[aliases]\na = 'b'\nb = ['x', 'a']", "aliases.a", "itself"),
+        ("[aliases]\na = []", "aliases.a", "name a model"),
         ("[log]\nlevel = 'loud'", "log.level", "loud"),
         ("providers = []", "providers", "object"),
         ("[server]\nport = -1", "server.port", "greater"),

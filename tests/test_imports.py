@@ -16,7 +16,7 @@ REASON = re.compile(r"over 300 lines because", re.IGNORECASE)
 
 ORDER = (
     {"domain", "errors", "mounts", "within"},
-    {"workers", "hookspecs", "config_sources"},
+    {"workers", "hookspecs", "config_checks", "config_sources"},
     {"config"},
     {"log"},
     {"providers", "state"},

@@ -7,6 +7,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from llm_mcp_hub import __version__
 from llm_mcp_hub.api.errors import handle_error
+from llm_mcp_hub.api.model_headers import NAMES as MODEL_HEADERS
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
@@ -15,6 +16,7 @@ from llm_mcp_hub.plugin import HubPlugin
 EXPOSED_HEADERS = [
     "X-Session-ID",
     "X-Turn-ID",
+    *MODEL_HEADERS,
     "X-Hub-Ignored",
     "X-Should-Retry",
     "Retry-After",

@@ -10,17 +10,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from llm_mcp_hub.config_checks import LOOPBACK, check_aliases, check_webhook
 from llm_mcp_hub.config_sources import CONFIG_VARIABLE, layers, merge
 from llm_mcp_hub.errors import ConfigError
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +131,8 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
         data_dir: Where the hub keeps its own files; empty for the user's data directory.
         state: URL of the state store; empty for an SQLite file in the data directory.
         demo: Whether the echo provider is on.
-        aliases: Further names of models: `{"gpt-4o": "claude/sonnet"}`.
+        aliases: Further names of models: `{"gpt-4o": "claude/sonnet"}`. A list is a chain: the next
+            is asked where the one before can't answer. `default` is for whoever names no model.
         providers: Settings by provider name. `kind` names the kind of provider and defaults to
             the name, `enabled = false` leaves the provider out; the rest belongs to the plugin.
     """
@@ -149,7 +148,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     usage: UsageConfig = UsageConfig()
     mcp: McpConfig = McpConfig()
     log: LogConfig = LogConfig()
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str | tuple[str, ...]] = {}
     providers: dict[str, dict[str, Any]] = {}
 
     @property
@@ -199,33 +198,9 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if any(not 1 <= each <= 365 for each in self.alerts.days):
             raise ConfigError("alerts.days: each is 1 to 365", param="alerts.days")
         check_webhook(self.alerts.webhook_url)
+        check_aliases(self.aliases)
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
-
-
-def check_webhook(url: str) -> None:
-    """Refuse an address that alerts can't be sent to safely.
-
-    Raises:
-        ConfigError: It is so. The message does not repeat it, for it may hold a secret.
-    """
-    where = "alerts.webhook_url"
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigError(f"{where}: is not a URL", param=where) from None
-    if not parts.hostname or port == 0 or any(character.isspace() for character in url):
-        raise ConfigError(f"{where}: is not a URL with a host", param=where)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ConfigError(
-            f"{where}: must begin with https://; http:// is for 127.0.0.1, ::1 and localhost only",
-            param=where,
-        )
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(f"{where}: has no place for a user and password", param=where)
 
 
 def read_config(

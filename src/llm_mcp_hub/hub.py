@@ -96,7 +96,7 @@ class Hub:
         self.mounts = self.plugins.mounts()
         self.access = AccessService(self.store, enabled=config.access.enabled)
         self.catalog = Catalog(self.registry, config.aliases)
-        self.choice = ModelChoice(self.registry, self.store)
+        self.choice = ModelChoice(self.registry, self.store, config.aliases)
         self.events = Events()
         self._running = RunningTurns()
         self.sessions = SessionService(self.store, self._running, self.events)
@@ -128,7 +128,7 @@ class Hub:
             finished=self._turn_finished,
             refused=self._recorder.record,
         )
-        self.chat = ChatService(self.catalog, context, self.events)
+        self.chat = ChatService(self.catalog, self.choice, context, self.events)
         self.background = BackgroundTurns()
         self._when_stopped: list[Callable[[], None]] = []
         self.verify = VerifyService(self.registry, self.chat)

@@ -192,7 +192,9 @@ def test_what_has_no_effect_is_accepted_and_named(http):
     assert response.headers["x-hub-ignored"] == "temperature, top_p, seed"
 
 
-@pytest.mark.parametrize("model", ["", "/", "nobody", "nobody/x", "/echo", "echo/", "ü/\u0001"])
+@pytest.mark.parametrize(
+    "model", [",", "/", "nobody", "echo/echo,nobody/x", "nobody/x", "/echo", "echo/", "ü/\u0001"]
+)
 def test_an_unknown_model(http, model):
     error = refused(http.post(CHAT, json=GOOD | {"model": model}), 404, "model_not_found")
 

@@ -28,11 +28,11 @@ class Some:
         return self._status
 
 
-def choice_of(*providers):
+def choice_of(*providers, aliases=None):
     registry = Registry()
     for provider in providers:
         registry.add(provider.name, provider)
-    return ModelChoice(registry, MemoryStore()), registry
+    return ModelChoice(registry, MemoryStore(), aliases or {}), registry
 
 
 async def test_the_first_model_of_the_first_available_provider_is_meant():

@@ -176,11 +176,10 @@ async def test_providers_that_could_not_be_made_are_reported_like_the_others():
 async def test_a_name_that_one_provider_uses_needs_no_provider():
     catalog = Catalog(registry(Provider("a", models=("x", "y")), Provider("b", models=("y",))), {})
 
-    provider, name = await catalog.resolve("x")
-    assert (provider.name, name) == ("a", "x")
+    assert [target.id for target in await catalog.route("x")] == ["a/x"]
     with pytest.raises(UnknownModel, match="a/y, b/y"):
-        await catalog.resolve("y")
-    assert (await catalog.resolve("b/y"))[0].name == "b"
+        await catalog.route("y")
+    assert [target.id for target in await catalog.route("b/y")] == ["b/y"]
 
 
 async def test_an_alias_is_listed_exactly_if_it_leads_somewhere():
@@ -188,14 +187,14 @@ async def test_an_alias_is_listed_exactly_if_it_leads_somewhere():
     catalog = Catalog(registry(Provider("a", models=("x",))), aliases)
     listed = {offer.id for offer in await catalog.offers()}
 
-    assert listed == {"a/x", "good", "bare"}
+    assert listed == {"a/x", "good", "bare", "twice"}
     for model_id in aliases:
         if model_id in listed:
-            assert (await catalog.resolve(model_id))[1] == "x"
+            assert [target.model for target in await catalog.route(model_id)] == ["x"]
             assert (await catalog.offer(model_id)).id == model_id
         else:
             with pytest.raises(UnknownModel):
-                await catalog.resolve(model_id)
+                await catalog.route(model_id)
             with pytest.raises(UnknownModel):
                 await catalog.offer(model_id)
 

@@ -27,6 +27,7 @@ from llm_mcp_hub.services import session_hold
 from llm_mcp_hub.services import turn as turn_service
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
+from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
@@ -148,7 +149,8 @@ class World:
             finished=self._finished,
             refused=self.refused.append,
         )
-        self.chat = ChatService(Catalog(registry, {}), context)
+        choice = ModelChoice(registry, self.store, {})
+        self.chat = ChatService(Catalog(registry, {}), choice, context)
 
     def _finished(self, record):
         self.notes.append("finished")

@@ -13,6 +13,7 @@ from litestar.types import Receive, Send
 
 from llm_mcp_hub.api.disconnect import unless_client_leaves
 from llm_mcp_hub.api.errors import error_headers, status_of
+from llm_mcp_hub.api.model_headers import model_headers
 from llm_mcp_hub.api.openai.limits import limit_headers
 from llm_mcp_hub.api.sse import EventStream
 from llm_mcp_hub.domain.chunk import Chunk
@@ -95,6 +96,7 @@ class Answer:
                     await self._write_events(turn, form)
                 else:
                     completion = await turn.collect()
+                    self._introduce_model(turn)
                     await self.respond(200, form.whole(turn, completion))
         finally:
             if self._streamed is not None:
@@ -108,8 +110,15 @@ class Answer:
         self.headers.append((b"x-turn-id", turn.turn_id.encode()))
         if turn.session_id is not None:
             self.headers.append((SESSION_HEADER, turn.session_id.encode()))
-        if isinstance(turn, Turn) and turn.admission is not None:
-            self.headers += limit_headers(turn.admission)
+        if isinstance(turn, Turn):
+            self.headers += model_headers(turn.model_id)
+            if turn.admission is not None:
+                self.headers += limit_headers(turn.admission)
+
+    def _introduce_model(self, turn: AnyTurn) -> None:
+        """Say who answers, where that was not certain before the first chunk had come."""
+        if isinstance(turn, FollowedTurn):
+            self.headers += model_headers(turn.model_id)
 
     async def fail(self, error: HubError) -> None:
         """Tell the client, in a way that fits what it has been sent already."""
@@ -143,6 +152,8 @@ class Answer:
     async def _write_events(self, turn: AnyTurn, form: AnswerForm) -> None:
         streamed = self._streamed = _Streamed(EventStream(self._send, self.headers), form, turn)
         async for chunks in turn:
+            if not streamed.stream.started:
+                self._introduce_model(turn)
             data = streamed.events.encode(chunks)
             completion = turn.completion
             if completion is None:

@@ -14,7 +14,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope as AsgiScope
 
-from llm_mcp_hub.config import LOOPBACK, ServerConfig
+from llm_mcp_hub.config import ServerConfig
+from llm_mcp_hub.config_checks import LOOPBACK
 from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.errors import NotPermitted
 from llm_mcp_hub.services.access import AccessService, require

@@ -34,7 +34,7 @@ def command(
     reasoning: bool,
     demo: bool,
 ) -> None:
-    """Talk to MODEL, by default the first model of the first provider that is ready.
+    """Talk to MODEL, by default the alias `default` or the first model of the first provider ready.
 
     PROMPT is read from standard input if it is `-`, or missing where there is no terminal. On a
     terminal without PROMPT a talk begins: Ctrl-C interrupts an answer, Ctrl-D ends the talk. A

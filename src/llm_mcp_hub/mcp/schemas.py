@@ -51,8 +51,9 @@ class ChatArguments(Struct, frozen=True, forbid_unknown_fields=True):
     model: Annotated[
         str | None,
         Meta(
-            description="A model's id, such as `claude/sonnet`; list_models has them all. Left "
-            "out, a session goes on with the model that it has."
+            description="A model's id, such as `claude/sonnet`; list_models has them all. Several "
+            "with commas between them are asked in turn until one can answer. Left out, a session "
+            "goes on with the model that it has."
         ),
     ] = None
     provider: Annotated[

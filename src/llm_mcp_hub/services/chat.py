@@ -18,10 +18,11 @@ from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, UnsupportedParameter
-from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
+from llm_mcp_hub.services.attempts import Attempts
 from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
+from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.events import Events
@@ -41,9 +42,14 @@ class ChatService:
     """Opens turns."""
 
     def __init__(
-        self, catalog: Catalog, context: TurnContext, events: Events | None = None
+        self,
+        catalog: Catalog,
+        choice: ModelChoice,
+        context: TurnContext,
+        events: Events | None = None,
     ) -> None:
         self._catalog = catalog
+        self._choice = choice
         self._events = events if events is not None else Events()
         self._context = context
         self._opener = SessionOpener(context.store, context.leases, context.journals)
@@ -65,7 +71,7 @@ class ChatService:
             LimitReached: The principal has had what it may have.
             Draining: The hub is shutting down, or began to while this waited.
             ProviderDraining: An administrator has the provider take no turns.
-            HubError: What the provider raises.
+            HubError: What the provider raises, or one of several that could be asked.
         """
         if self._draining:
             raise refused()
@@ -86,35 +92,31 @@ class ChatService:
     ) -> Turn | FollowedTurn:
         started = time.perf_counter()
         _check(command)
-        provider, model = await self._catalog.resolve(command.model)
-        being_opened.of(provider.name)
+        model = await self._choice.choose(principal, command.model, None, command.session_id)
+        targets = await self._catalog.route(model)
+        attempts = Attempts(targets, self._catalog.admit, being_opened)
         head = JournalHead(
             turn_id=new_turn_id(),
             principal=principal.name,
             session_id=command.session_id,
-            model_id=f"{provider.name}/{model}",
+            model_id=attempts.target.id,
             created_at=time.time(),
             include_usage=command.include_usage,
             key=command.key,
             fingerprint=command.fingerprint,
         )
         if command.key is None:
-            return await self._admit_turn(
-                principal, command, provider, model, head, started, being_opened
-            )
+            return await self._admit_turn(principal, command, attempts, head, started, being_opened)
         async with claimed(self._context.journals, head) as earlier:
             if earlier is not None:
                 return FollowedTurn(self._context.journals, earlier)
-            return await self._admit_turn(
-                principal, command, provider, model, head, started, being_opened
-            )
+            return await self._admit_turn(principal, command, attempts, head, started, being_opened)
 
     async def _admit_turn(
         self,
         principal: Principal,
         command: ChatCommand,
-        provider: Provider,
-        model: str,
+        attempts: Attempts,
         head: JournalHead,
         started: float,
         being_opened: Opening,
@@ -123,7 +125,7 @@ class ChatService:
         try:
             admission = await self._context.limits.enter(principal, head.turn_id)
             return await self._start_turn(
-                principal, command, provider, model, head, started, being_opened, admission
+                principal, command, attempts, head, started, being_opened, admission
             )
         except BaseException as error:
             if admission is not None:
@@ -134,8 +136,8 @@ class ChatService:
                     turn_id=head.turn_id,
                     principal=principal.name,
                     session_id=command.session_id,
-                    provider=provider.name,
-                    model=model,
+                    provider=attempts.target.provider.name,
+                    model=attempts.target.model,
                     outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED,
                     error_code=None if cancelled else getattr(error, "code", InternalError.code),
                     usage=Usage(),
@@ -149,20 +151,19 @@ class ChatService:
         self,
         principal: Principal,
         command: ChatCommand,
-        provider: Provider,
-        model: str,
+        attempts: Attempts,
         head: JournalHead,
         started: float,
         being_opened: Opening,
         admission: Admission | None,
     ) -> Turn:
         turn_id = head.turn_id
-        self._catalog.admit(provider.name)
+        attempts.check()
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,
             principal=principal.name,
-            model=model,
+            model=attempts.target.model,
             messages=opening.history + opening.new,
             prior=len(opening.history),
             prior_digest=opening.history_digest,
@@ -178,15 +179,14 @@ class ChatService:
         if hold is not None:
             being_opened.on = (principal.name, hold.session_id)
         try:
-            check_capabilities(provider, request)
-            stream = await provider.open_turn(request)
+            request, stream = await attempts.open(request)
         except BaseException as error:
             if isinstance(error, HubError):
                 log.warning(
                     "turn.not_opened",
                     turn_id=turn_id,
                     principal=principal.name,
-                    model=head.model_id,
+                    model=attempts.target.id,
                     code=error.code,
                     detail=error.detail,
                 )
@@ -196,12 +196,14 @@ class ChatService:
                 with suppress(HubError):
                     await self._context.store.release(principal.name, hold.session_id, turn_id)
             raise
+        provider, model_id = attempts.target.provider.name, attempts.target.id
         live: LiveTurn | None = None
         if command.key is not None or (command.resumable and self._context.journals.enabled):
-            if hold is not None and hold.session_id != head.session_id:
-                head = msgspec.structs.replace(head, session_id=hold.session_id)
+            session_id = hold.session_id if hold is not None else None
+            if (session_id, model_id) != (head.session_id, head.model_id):
+                head = msgspec.structs.replace(head, session_id=session_id, model_id=model_id)
             live = self._context.journals.begin(head)
-        return Turn(self._context, request, provider.name, stream, hold, started, live, admission)
+        return Turn(self._context, request, provider, stream, hold, started, live, admission)
 
 
 def _check(command: ChatCommand) -> None:

@@ -3,6 +3,7 @@
 import time
 
 from llm_mcp_hub.domain.access import Principal
+from llm_mcp_hub.domain.alias import DEFAULT_MODEL, Aliases
 from llm_mcp_hub.domain.model import split_model_id
 from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import InvalidRequest, ProviderUnavailable
@@ -13,9 +14,10 @@ from llm_mcp_hub.state.base import SessionStore
 class ModelChoice:
     """Chooses among what is there at the moment it is asked."""
 
-    def __init__(self, registry: Registry, store: SessionStore) -> None:
+    def __init__(self, registry: Registry, store: SessionStore, aliases: Aliases) -> None:
         self._registry = registry
         self._store = store
+        self._aliases = aliases
 
     async def choose(
         self,
@@ -24,7 +26,10 @@ class ModelChoice:
         provider: str | None = None,
         session_id: str | None = None,
     ) -> str:
-        """A model's id: as named, or the provider's first, or the session's, or the first there is.
+        """A model's id: as named, or the provider's first, or the session's, or the default.
+
+        The default is the alias `default`, or without one the first model there is. Empty names no
+        model.
 
         Raises:
             InvalidRequest: Provider and model exclude each other.
@@ -34,12 +39,14 @@ class ModelChoice:
         """
         if provider is not None:
             return await self._of(self._registry.entry(provider), model)
-        if model is not None:
+        if model and model != DEFAULT_MODEL:
             return model
-        if session_id is not None:
+        if not model and session_id is not None:
             session = await self._store.get(principal.name, session_id, time.time())
             if session is not None:
                 return session.summary.model
+        if DEFAULT_MODEL in self._aliases:
+            return DEFAULT_MODEL
         found = await self.one_of_each()
         if not found:
             raise self._none()
@@ -56,7 +63,7 @@ class ModelChoice:
         return found[ProviderState.AVAILABLE] or found[ProviderState.STARTING]
 
     async def _of(self, entry: Entry, model: str | None) -> str:
-        if model is not None:
+        if model:
             parts = split_model_id(model)
             if parts is None:
                 return f"{entry.name}/{model}"

@@ -11,6 +11,8 @@ class ChatCommand(Struct, frozen=True):
     """One request for an answer.
 
     Attributes:
+        model: A model's id, an alias, or several with commas between them, to be asked one after
+            the other; empty for the session's, or the default.
         messages: New messages, or a whole history; the last is from the user or a tool.
         system: The system prompt; None to keep that of the session `session_id` names.
         tools: The caller's tools, each name once.

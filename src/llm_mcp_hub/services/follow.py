@@ -28,7 +28,7 @@ class FollowedTurn:
     """As a `Turn` to whoever answers with it; closing it ends nothing but the following.
 
     Attributes:
-        head: What is known of the turn.
+        head: What is known of the turn. Its model is certain once the first chunk has come.
         watches: Only looks on: a turn that nobody else waits for does not go on for it.
         after: The number of the last chunk that the caller has; 0 for none.
         completion: The whole answer, once the end has come.
@@ -105,6 +105,7 @@ class FollowedTurn:
     async def _here(
         self, live: LiveTurn
     ) -> AsyncIterator[tuple[Sequence[Chunk], JournalEnd | None]]:
+        self.head = live.head
         seen = 0
         with nullcontext() if self._watches else live.followed():
             while True:
@@ -127,6 +128,7 @@ class FollowedTurn:
             )
             if journal is None:
                 raise unknown_turn(self.head.turn_id)
+            self.head = journal.head
             seen += len(journal.chunks)
             yield journal.chunks, journal.end
             if journal.end is not None:

@@ -71,8 +71,9 @@ class RunningTurns:
         return len(self._of(provider))
 
     def add(self, turn: Stoppable, provider: str | None = None) -> None:
-        """It runs, or it is known now whose it is."""
+        """It runs, or it is known now whose it is, or it has become another's."""
         self._turns[turn] = provider
+        self._tell_waiting()
 
     def remove(self, turn: Stoppable) -> None:
         """It has ended."""
@@ -80,8 +81,7 @@ class RunningTurns:
         gone = self._gone.pop(turn, None)
         if gone is not None:
             gone.set_result(None)
-        for provider in [one for one in self._none if not self._of(one)]:
-            self._none.pop(provider).set_result(None)
+        self._tell_waiting()
 
     async def wait_until_none(self, seconds: float, provider: str | None = None) -> None:
         """Wait for the end of the last one, or of a provider's last one, at most for so long."""
@@ -103,6 +103,12 @@ class RunningTurns:
             until = loop.time() + seconds
             await asyncio.wait([loop.create_task(turn.stop()) for turn in turns], timeout=seconds)
             await self.wait_until_none(until - loop.time(), provider)
+
+    def _tell_waiting(self) -> None:
+        """Tell those who wait for the last turn, or a provider's last one, if there is none."""
+        if self._none:
+            for provider in [one for one in self._none if not self._of(one)]:
+                self._none.pop(provider).set_result(None)
 
     def _of(self, provider: str | None) -> list[Stoppable]:
         """A provider's, or all for None."""

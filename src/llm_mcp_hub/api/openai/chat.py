@@ -34,7 +34,7 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
         options = request.stream_options
         include_usage = options is not None and options.include_usage
         command = ChatCommand(
-            model=request.model,
+            model=request.model or "",
             messages=converted.messages,
             system=converted.system,
             options=converted.options,

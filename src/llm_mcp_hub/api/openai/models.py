@@ -13,6 +13,9 @@ from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.catalog import Offer
 
+OWNER = "hub"
+"""Whose the aliases are."""
+
 
 def model_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     """The routes for one hub."""
@@ -46,4 +49,6 @@ def model_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
 
 
 def _object(offer: Offer) -> ModelObject:
+    if offer.stands_for:
+        return ModelObject(offer.id, owned_by=OWNER, stands_for=offer.stands_for)
     return ModelObject(offer.id, owned_by=offer.provider, created=offer.card.created)

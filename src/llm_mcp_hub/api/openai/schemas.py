@@ -116,10 +116,10 @@ class StreamOptions(Struct, frozen=True):
 
 
 class ChatCompletionRequest(Struct, frozen=True):
-    """`POST /v1/chat/completions`."""
+    """`POST /v1/chat/completions`. Without a model, the session's or the default one is meant."""
 
-    model: str
     messages: list[ChatMessage]
+    model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
@@ -258,12 +258,13 @@ class ChatCompletionChunk(Struct, frozen=True):
 
 
 class ModelObject(Struct, frozen=True):
-    """A model. `owned_by` is its provider."""
+    """A model. `owned_by` is its provider; an alias is the hub's, and says what it stands for."""
 
     id: str
     owned_by: str
     created: int = 0
     object: Literal["model"] = "model"
+    stands_for: tuple[str, ...] | UnsetType = UNSET
 
 
 class ModelList(Struct, frozen=True):

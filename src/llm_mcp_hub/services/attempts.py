@@ -1,0 +1,186 @@
+"""Asking the models of a chain one after the other, until one answers.
+
+Guarantees: the next one is asked only if the one before has said nothing and can't answer now; an
+error of the request itself, or one that comes after the first chunk, ends the turn; what was asked
+in vain is closed before the next is asked. Where there is only one model, nothing is waited for
+that a turn would not wait for anyway.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+import structlog
+
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.errors import (
+    Draining,
+    HubError,
+    LoginRequired,
+    MemoryShort,
+    ProviderFailed,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    QueueFull,
+    QueueTimeout,
+    UnsupportedParameter,
+    WorkerStartFailed,
+)
+from llm_mcp_hub.providers.base import ChunkStream
+from llm_mcp_hub.services.catalog import Target
+from llm_mcp_hub.services.running import Opening
+from llm_mcp_hub.services.tool_checks import check_capabilities
+from llm_mcp_hub.within import within
+
+NOT_NOW = (
+    ProviderUnavailable,
+    LoginRequired,
+    ProviderRateLimited,
+    ProviderOverloaded,
+    ProviderFailed,
+    QueueFull,
+    QueueTimeout,
+    MemoryShort,
+    WorkerStartFailed,
+    Draining,
+)
+"""What a provider says that can't answer now, whatever it is asked."""
+
+CLOSE_SECONDS = 10.0
+"""How long a provider may take to end a stream that has failed before its first chunk."""
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Attempts:
+    """The attempts of one turn, of which at most one answers.
+
+    Args:
+        targets: Whom to ask, in this order; at least one.
+        admit: Refuses for the provider of a name that takes no turns.
+        opening: The opening of the turn, which is told whom it is with.
+
+    Attributes:
+        target: Who is asked, or has answered; after a failure, whose failure is reported.
+    """
+
+    __slots__ = ("_admit", "_opening", "_targets", "target")
+
+    def __init__(
+        self, targets: Sequence[Target], admit: Callable[[str], None], opening: Opening
+    ) -> None:
+        self._targets = targets
+        self._admit = admit
+        self._opening = opening
+        self.target = targets[0]
+        opening.of(self.target.provider.name)
+
+    def check(self) -> None:
+        """Refuse what can't be answered, before anything is done for it.
+
+        Raises:
+            HubError: That of `admit`, if there is only one to ask.
+        """
+        if len(self._targets) == 1:
+            self._admit(self.target.provider.name)
+
+    async def open(self, request: TurnRequest) -> tuple[TurnRequest, ChunkStream]:
+        """Have somebody answer.
+
+        Args:
+            request: The turn; its model is that of the first to be asked.
+
+        Returns:
+            What was asked of `target`, and its answer, of which the first chunk has come if
+            there was a choice.
+
+        Raises:
+            HubError: Nobody answers; if several could not, the error that is of most help tells
+                what each has said.
+        """
+        if len(self._targets) == 1:
+            check_capabilities(self.target.provider, request)
+            return request, await self.target.provider.open_turn(request)
+        failures: list[tuple[Target, HubError]] = []
+        for target in self._targets:
+            self.target = target
+            self._opening.of(target.provider.name)
+            asked = msgspec.structs.replace(request, model=target.model)
+            try:
+                self._admit(target.provider.name)
+                check_capabilities(target.provider, asked)
+                return asked, await _begun(await target.provider.open_turn(asked))
+            except (*NOT_NOW, UnsupportedParameter) as error:
+                failures.append((target, error))
+                log.warning(
+                    "turn.passed_on",
+                    turn_id=request.turn_id,
+                    principal=request.principal,
+                    model=target.id,
+                    code=error.code,
+                    reason=error.message,
+                    detail=error.detail,
+                )
+        self.target, failure = _most_helpful(failures)
+        raise failure
+
+
+class _Begun:
+    """A `ChunkStream` whose first batch has been taken."""
+
+    def __init__(
+        self,
+        stream: ChunkStream,
+        first: Sequence[Chunk],
+        others: AsyncIterator[Sequence[Chunk]],
+    ) -> None:
+        self._stream = stream
+        self._first = first
+        self._others = others
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        if self._first:
+            yield self._first
+        async for chunks in self._others:
+            yield chunks
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _begun(stream: ChunkStream) -> ChunkStream:
+    """The stream with its first batch; closed if that does not come."""
+    batches = aiter(stream)
+    try:
+        first = await anext(batches, ())
+    except BaseException:
+        await asyncio.wait([asyncio.get_running_loop().create_task(_close(stream))])
+        raise
+    return _Begun(stream, first, batches)
+
+
+async def _close(stream: ChunkStream) -> None:
+    try:
+        with within(CLOSE_SECONDS):
+            await stream.aclose()
+    except Exception:
+        log.exception("turn.stream_close_failed")
+
+
+def _most_helpful(failures: Sequence[tuple[Target, HubError]]) -> tuple[Target, HubError]:
+    """The failure after which most can be done, with what all have said."""
+    # An option that one does not know is the caller's fault only if nobody knows it.
+    able = [one for one in failures if not isinstance(one[1], UnsupportedParameter)]
+    target, error = min(
+        able or failures, key=lambda one: (not one[1].retryable, one[1].retry_after or 0.0)
+    )
+    said = " ".join(f"{one.id}: {each.message}" for one, each in failures)
+    told = type(error)(
+        f"No model of the chain can answer this. {said}",
+        param=error.param,
+        retry_after=error.retry_after,
+        retryable=error.retryable,
+    )
+    return target, told
