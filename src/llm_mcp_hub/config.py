@@ -14,7 +14,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from llm_mcp_hub.config_checks import LOOPBACK, check_aliases, check_webhook
+from llm_mcp_hub.config_checks import (
+    LOOPBACK,
+    check_aliases,
+    check_header_names,
+    check_webhook,
+)
 from llm_mcp_hub.config_sources import CONFIG_VARIABLE, layers, merge
 from llm_mcp_hub.errors import ConfigError
 
@@ -56,9 +61,15 @@ class SessionsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         ttl_seconds: A session is forgotten so long after its latest turn.
+        id_headers: Headers of other clients that name their conversation, for requests without
+            `X-Session-ID`; the first that says something counts.
+        task_headers: Headers of other clients that say that a request is none of the
+            conversation, such as one for a title; nothing of it is stored.
     """
 
     ttl_seconds: float = 3600.0
+    id_headers: tuple[str, ...] = ("X-OpenWebUI-Chat-Id",)
+    task_headers: tuple[str, ...] = ("X-OpenWebUI-Task",)
 
 
 class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,6 +210,8 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError("alerts.days: each is 1 to 365", param="alerts.days")
         check_webhook(self.alerts.webhook_url)
         check_aliases(self.aliases)
+        check_header_names(self.sessions.id_headers, "sessions.id_headers")
+        check_header_names(self.sessions.task_headers, "sessions.task_headers")
         if self.server.port > 65_535:
             raise ConfigError("server.port: must be at most 65535", param="server.port")
 

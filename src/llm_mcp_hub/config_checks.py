@@ -1,9 +1,14 @@
 """What is well-formed in a configuration, but not safe or not possible: refused with its path."""
 
+import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from llm_mcp_hub.domain.alias import Aliases, problem
 from llm_mcp_hub.errors import ConfigError
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HUB_S_OWN = frozenset({"authorization", "cookie", "x-session-id", "idempotency-key", "x-priority"})
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -18,6 +23,19 @@ def check_aliases(aliases: Aliases) -> None:
     if found is not None:
         alias, reason = found
         raise ConfigError(f"aliases.{alias}: {reason}", param=f"aliases.{alias}")
+
+
+def check_header_names(names: Iterable[str], where: str) -> None:
+    """Refuse what is no name of a header, or of one with another meaning.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for name in names:
+        if _HEADER_NAME.fullmatch(name) is None:
+            raise ConfigError(f"{where}: {name!r} is not the name of a header", param=where)
+        if name.lower() in _HUB_S_OWN:
+            raise ConfigError(f"{where}: {name} has a meaning of its own", param=where)
 
 
 def check_webhook(url: str) -> None:

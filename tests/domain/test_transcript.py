@@ -18,6 +18,7 @@ from llm_mcp_hub.domain.chat import (
 from llm_mcp_hub.domain.transcript import (
     EMPTY,
     Continuation,
+    belongs,
     digests,
     extend,
     history_length,
@@ -160,6 +161,37 @@ STORED = [U1, A1, U2, A2]
 
 def go_on(stored: Sequence[Message], request: Sequence[Message]) -> Continuation:
     return reconcile(digests(stored), stored, request)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ([U3], None),
+        ([U1], Continuation(0, 0)),
+        ([U1, U3], None),
+        ([U1, A1, U2, A2, U3], Continuation(4, 4)),
+        ([U1, A1, U3], Continuation(2, 2)),
+        ([U2, A2, U3], Continuation(4, 2)),
+        ([U1, A2, U3], None),
+        ([U1, A1, U2, A2, U3, A3, U1], Continuation(4, 4)),
+        ([U1, A1, U3, A2, U2, A3, U1], None),
+    ],
+    ids=[
+        "a task beside the conversation",
+        "the first answer once more",
+        "an edited beginning",
+        "the whole history",
+        "back to an earlier point",
+        "a trimmed history",
+        "a history found nowhere",
+        "a history that went on elsewhere",
+        "a longer history found nowhere",
+    ],
+)
+def test_what_belongs_to_a_conversation_has_its_history(request_, expected):
+    stored = [U1, A1, U2, A2]
+    assert belongs(digests(stored), stored, request_) == expected
+    assert belongs([], [], request_) == Continuation(0, 0)
 
 
 @pytest.mark.parametrize(

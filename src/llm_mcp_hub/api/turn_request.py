@@ -9,6 +9,7 @@ from litestar.types import Scope
 from msgspec import Struct
 
 from llm_mcp_hub.api.answer import SESSION_HEADER
+from llm_mcp_hub.api.session_hints import SessionHints
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import Priority
 from llm_mcp_hub.domain.ids import is_idempotency_key
@@ -28,8 +29,11 @@ class TurnCall(Struct, frozen=True):
     """A request that has been admitted.
 
     Attributes:
-        session_id: `X-Session-ID`; None without one, and for `none`.
-        remember: Whether anything may be stored; not after `X-Session-ID: none`.
+        session_id: `X-Session-ID`, or what another client's header says; None without one, and
+            for `none`.
+        hinted: Whether it was another client's header.
+        remember: Whether anything may be stored; not after `X-Session-ID: none`, nor for another
+            client's task beside its conversation.
         key: `Idempotency-Key`.
         fingerprint: Digest of the request; empty without a key.
     """
@@ -37,6 +41,7 @@ class TurnCall(Struct, frozen=True):
     principal: Principal
     body: bytes
     session_id: str | None
+    hinted: bool
     remember: bool
     priority: Priority
     key: str | None
@@ -47,6 +52,7 @@ class TurnCall(Struct, frozen=True):
         return msgspec.structs.replace(
             command,
             session_id=self.session_id,
+            hinted=self.hinted,
             remember=self.remember and command.remember,
             priority=self.priority,
             key=self.key,
@@ -54,7 +60,9 @@ class TurnCall(Struct, frozen=True):
         )
 
 
-def turn_call(scope: Scope, principal: Principal, body: bytes) -> TurnCall:
+def turn_call(
+    scope: Scope, principal: Principal, body: bytes, session_hints: SessionHints
+) -> TurnCall:
     """What the headers of a request say.
 
     Raises:
@@ -74,11 +82,16 @@ def turn_call(scope: Scope, principal: Principal, body: bytes) -> TurnCall:
             "An Idempotency-Key is 1 to 255 visible ASCII characters.",
             param="Idempotency-Key",
         )
+    hint, is_task = session_hints.read(scope)
+    hinted = session_id is None and hint is not None
+    if hinted:
+        session_id = hint
     return TurnCall(
         principal=principal,
         body=body,
         session_id=None if session_id == NO_SESSION else session_id,
-        remember=session_id != NO_SESSION,
+        hinted=hinted,
+        remember=session_id != NO_SESSION and not is_task,
         priority=priority,
         key=key,
         fingerprint="" if key is None else _fingerprint(session_id, body),

@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 from llm_mcp_hub.api.answer import Answer, AnyTurn, ErrorBody
 from llm_mcp_hub.api.body import ClientGone, read_body
 from llm_mcp_hub.api.errors import as_hub_error
+from llm_mcp_hub.api.session_hints import SessionHints
 from llm_mcp_hub.api.turn_request import TurnCall, turn_call
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.errors import MethodNotAllowed
@@ -40,6 +41,7 @@ def turn_handler(
         serve: Answers a request that was let in. What it raises becomes the answer.
     """
     limit = hub.config.server.max_body_bytes
+    session_hints = SessionHints(hub.config.sessions)
 
     @asgi(path, copy_scope=False)
     async def turn_route(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +54,7 @@ def turn_handler(
                 raise MethodNotAllowed("Use POST on this path; see `GET /schema`.")
             principal = await admit(scope)
             body = await read_body(scope, receive, limit)
-            await serve(turn_call(scope, principal, body), answer)
+            await serve(turn_call(scope, principal, body, session_hints), answer)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # every failure becomes an answer

@@ -108,9 +108,45 @@ def reconcile(
     split = history_length(request)
     if split == 0:
         return Continuation(len(stored), 0)
-    history = digests(request[:split])
-    if split <= len(stored) and stored[split - 1] == history[-1]:
+    return _looked_up(stored, stored_messages, request[:split]) or Continuation(0, 0)
+
+
+def belongs(
+    stored: Sequence[str], stored_messages: Sequence[Message], request: Sequence[Message]
+) -> Continuation | None:
+    """Decide what a request adds to a session, from a client that always sends the whole history.
+
+    Args:
+        stored: As for `reconcile`.
+        stored_messages: As for `reconcile`.
+        request: As for `reconcile`.
+
+    Returns:
+        As `reconcile` does for a history that is found. One that begins with all that is stored
+        was gone on with elsewhere. A request without a history that is the beginning of what is
+        stored begins it anew. None: it is another conversation.
+    """
+    if not stored:
+        return Continuation(0, 0)
+    split = history_length(request)
+    if not split:
+        count = len(request)
+        again = count <= len(stored) and digests(request)[-1] == stored[count - 1]
+        return Continuation(0, 0) if again else None
+    kept = len(stored)
+    if kept < split and digests(request[:kept])[-1] == stored[-1]:
+        return Continuation(kept, kept)
+    return _looked_up(stored, stored_messages, request[:split])
+
+
+def _looked_up(
+    stored: Sequence[str], stored_messages: Sequence[Message], history: Sequence[Message]
+) -> Continuation | None:
+    """What follows a history at the end or inside of what is stored, or as its tail."""
+    split = len(history)
+    digest = digests(history)[-1]
+    if split <= len(stored) and stored[split - 1] == digest:
         return Continuation(split, split)
-    if split < len(stored_messages) and digests(stored_messages[-split:])[-1] == history[-1]:
+    if split < len(stored_messages) and digests(stored_messages[-split:])[-1] == digest:
         return Continuation(len(stored), split)
-    return Continuation(0, 0)
+    return None

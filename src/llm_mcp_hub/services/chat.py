@@ -18,7 +18,7 @@ from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, UnsupportedParameter
 from llm_mcp_hub.services.attempts import Attempts
 from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
@@ -31,7 +31,7 @@ from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
-from llm_mcp_hub.services.tool_checks import check_capabilities, check_tools
+from llm_mcp_hub.services.tool_checks import check_tools
 from llm_mcp_hub.services.turn import Turn
 from llm_mcp_hub.services.turn_context import TurnContext
 

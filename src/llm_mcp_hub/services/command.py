@@ -20,6 +20,8 @@ class ChatCommand(Struct, frozen=True):
         parallel_tool_calls: Whether one answer may have more than one call.
         response_format: The form the text of the answer must have.
         session_id: The session the caller names, None to have it recognised or begun.
+        hinted: Whether the client has named it for purposes of its own, so that a request which
+            is no part of the session leaves it alone.
         remember: Whether anything is stored at all.
         resumable: Whether the answer can be fetched again after its connection has broken.
         include_usage: Whether the token counts are wanted among the events of the answer.
@@ -36,6 +38,7 @@ class ChatCommand(Struct, frozen=True):
     parallel_tool_calls: bool = True
     response_format: ResponseFormat = TEXT
     session_id: str | None = None
+    hinted: bool = False
     remember: bool = True
     priority: Priority = Priority.INTERACTIVE
     resumable: bool = False

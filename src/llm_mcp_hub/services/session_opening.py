@@ -1,7 +1,8 @@
 """From what a caller says to the conversation and the session it goes on from.
 
-Guarantee: whoever leaves while a lease is being taken leaves no lease behind; a turn that goes on
-only in case its caller comes back gives way to the next one on its session.
+Guarantees: whoever leaves while a lease is being taken leaves no lease behind; a turn that goes on
+only in case its caller comes back gives way to the next one on its session; a session that a client
+only hints at is never changed by a request that does not go on from it.
 """
 
 import asyncio
@@ -64,11 +65,17 @@ class SessionOpener:
         messages = command.messages
         split = transcript.history_length(messages)
         system = command.system or ""
-        if command.remember and command.session_id is not None:
-            return await self._open_named(principal, command, command.session_id, turn_id)
+        remember = command.remember
+        if remember and command.session_id is not None:
+            if not command.hinted:
+                return await self._open_named(principal, command, command.session_id, turn_id)
+            start = await self._open_hinted(principal, command, command.session_id, turn_id)
+            if start is not None:
+                return start
+            remember = split > 0  # something beside the conversation, such as a title for it
         digests = transcript.digests(messages)
         before = digests[split - 1] if split else transcript.EMPTY
-        if command.remember and split:
+        if remember and split:
             lease = Lease(turn_id, LEASE_SECONDS)
             session = await self._begin(
                 principal,
@@ -89,33 +96,81 @@ class SessionOpener:
                 )
                 return TurnStart(messages[:split], before, system, hold.new, digests[-1], hold)
         begun = None
-        if command.remember:
+        if remember:
             begun = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
         return TurnStart(messages[:split], before, system, messages[split:], digests[-1], begun)
 
     async def _open_named(
         self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
     ) -> TurnStart:
+        session = await self._take(principal, session_id, turn_id)
+        going_on = transcript.reconcile(*_stored(session), command.messages)
+        return await self._go_on(principal, command, session_id, turn_id, session, going_on)
+
+    async def _open_hinted(
+        self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
+    ) -> TurnStart | None:
+        """None if the request is no part of the session, or has to leave it to another turn."""
+        if not transcript.history_length(command.messages):
+            # Looked at first without a lease, for the next turn of the conversation may be coming.
+            session = await self._store.get(principal.name, session_id, time.time())
+            if transcript.belongs(*_stored(session), command.messages) is None:
+                return None
+        try:
+            session = await self._take(principal, session_id, turn_id)
+        except SessionBusy:
+            return None
+        going_on = transcript.belongs(*_stored(session), command.messages)
+        if going_on is None:
+            await self._give_back(principal, session_id, turn_id)
+            return None
+        return await self._go_on(principal, command, session_id, turn_id, session, going_on)
+
+    async def _go_on(
+        self,
+        principal: Principal,
+        command: ChatCommand,
+        session_id: str,
+        turn_id: str,
+        session: Session | None,
+        going_on: transcript.Continuation,
+    ) -> TurnStart:
+        """Go on from a session whose lease has been taken, or give that back."""
+        try:
+            start = _continue(session, command, session_id, going_on)
+        except InvalidRequest:
+            await self._give_back(principal, session_id, turn_id)
+            raise
+        self._leases.hold(turn_id, principal.name, session_id)
+        return start
+
+    async def _give_back(self, principal: Principal, session_id: str, turn_id: str) -> None:
+        """Give a lease back, also if the caller leaves at this moment."""
+
+        async def release() -> None:
+            # A lease that can't be given back passes by itself.
+            with suppress(HubError):
+                await self._store.release(principal.name, session_id, turn_id)
+
+        await asyncio.wait([asyncio.get_running_loop().create_task(release())])
+
+    async def _take(self, principal: Principal, session_id: str, turn_id: str) -> Session | None:
+        """Take the lease of a session; the session, if there is one yet.
+
+        Raises:
+            SessionBusy: Another turn has it.
+        """
         lease = Lease(turn_id, LEASE_SECONDS)
 
         def begin() -> Coroutine[Any, Any, Session | None]:
             return self._store.begin(principal.name, session_id, lease, time.time())
 
         try:
-            session = await self._begin(principal, lease, session_id, begin)
+            return await self._begin(principal, lease, session_id, begin)
         except SessionBusy:
             if not await self._made_way(principal.name, session_id):
                 raise
-            session = await self._begin(principal, lease, session_id, begin)
-        try:
-            start = _continue(session, command, session_id)
-        except InvalidRequest:
-            # A lease that can't be given back passes by itself; the cause matters more.
-            with suppress(HubError):
-                await self._store.release(principal.name, session_id, turn_id)
-            raise
-        self._leases.hold(turn_id, principal.name, session_id)
-        return start
+            return await self._begin(principal, lease, session_id, begin)
 
     async def _made_way(self, principal: str, session_id: str) -> bool:
         """Whether a turn that only waited for its caller to come back has been ended."""
@@ -161,18 +216,24 @@ class SessionOpener:
                 await self._store.release(principal.name, session_id, lease.id)
 
 
-def _continue(session: Session | None, command: ChatCommand, session_id: str) -> TurnStart:
-    """How a request goes on from the session it names; pure.
+def _stored(session: Session | None) -> tuple[list[str], list[Message]]:
+    """The digests and the messages of a session."""
+    entries = session.messages if session is not None else ()
+    return [entry.digest for entry in entries], [entry.message for entry in entries]
+
+
+def _continue(
+    session: Session | None,
+    command: ChatCommand,
+    session_id: str,
+    going_on: transcript.Continuation,
+) -> TurnStart:
+    """How a request goes on from a session; pure.
 
     Raises:
         InvalidRequest: Results that don't fit the calls of the session.
     """
     stored = session.messages if session is not None else ()
-    going_on = transcript.reconcile(
-        [entry.digest for entry in stored],
-        [entry.message for entry in stored],
-        command.messages,
-    )
     kept = tuple(entry.message for entry in stored[: going_on.keep])
     kept_digest = stored[going_on.keep - 1].digest if going_on.keep else transcript.EMPTY
     added = with_all_results(kept, command.messages[going_on.first_new :])
