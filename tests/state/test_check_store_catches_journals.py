@@ -301,6 +301,26 @@ class NeverReleases(MemoryStore):
         pass
 
 
+class DeletesForAnybody(MemoryStore):
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        found = [owner for owner, turn in self._journals if turn == turn_id]
+        return await super().delete_journal(found[0] if found else principal, turn_id, now)
+
+
+class NeverDeletesAJournal(MemoryStore):
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        return self._living((principal, turn_id), now) is not None
+
+
+class KeepsTheKeyOfADeletedJournal(MemoryStore):
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        kept = self._living((principal, turn_id), now)
+        if kept is not None:
+            kept.blobs, kept.end = [], None
+            kept.expires_at = 0.0 if kept.key is None else kept.expires_at
+        return kept is not None
+
+
 class ForgetsJournalsWithTheirSession(MemoryStore):
     async def delete(self, principal: str, session_id: str, now: float) -> bool:
         for (owner, _), kept in self._journals.items():
@@ -343,6 +363,7 @@ def test_a_store_with_a_defect_is_rejected(kind: type[MemoryStore]) -> None:
         EmptiesWhatIsClaimedAgain,
         KeepsAKeyThatWasClaimedForOnly,
         ReleasesForAnybody,
+        NeverDeletesAJournal,
         ForgetsJournalsWithTheirSession,
     ],
 )

@@ -236,6 +236,10 @@ class JournalStore(Protocol):
         """Let the key be used anew, if it is that turn's; the journal stays."""
         ...
 
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        """Forget a journal and the key that names it. False if there is none."""
+        ...
+
 
 class Store(
     SessionStore,

@@ -29,7 +29,7 @@ def encode(value: tuple[Chunk, ...] | JournalHead | JournalEnd) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        return _encoder.encode(_mended(msgspec.to_builtins(value)))
+        return _encoder.encode(_mended(msgspec.to_builtins(value, builtin_types=(bytes,))))
 
 
 def joined(after: int, blobs: Iterable[tuple[int, bytes]]) -> tuple[Chunk, ...]:

@@ -108,6 +108,16 @@ class MemoryJournals:
         if self._turn_of_key.get((principal, key)) == name:
             self._free(self._journals[name])
 
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        """Forget a journal."""
+        kept = self._living((principal, turn_id), now)
+        if kept is None:
+            return False
+        self._free(kept)
+        # Nothing else is left of it, but the note of its end.
+        self._journals[principal, turn_id] = _Kept(b"", 0.0, 0.0)
+        return True
+
     def _living(self, name: Key, now: float) -> _Kept | None:
         kept = self._journals.get(name)
         return kept if kept is not None and kept.expires_at > now else None

@@ -101,3 +101,18 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if held then redis.call('HSET', KEYS[1], 'key', '') end
 return redis.call('DEL', KEYS[2])
 """
+
+DELETE = (
+    _COMMON
+    + """
+-- KEYS journal chunks; ARGV base turn now
+local journal = read(KEYS[1], tonumber(ARGV[3]))
+redis.call('EXISTS', KEYS[2])
+if not journal then return 0 end
+local key = journal[5] ~= '' and ARGV[1] .. ':key:' .. journal[5]
+local named = key and redis.call('GET', key) == ARGV[2]
+redis.call('DEL', KEYS[1], KEYS[2])
+if named then redis.call('DEL', key) end
+return 1
+"""
+)

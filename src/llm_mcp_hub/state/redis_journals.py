@@ -21,6 +21,7 @@ _CLAIM_KEY = Script(lua.CLAIM_KEY)
 _WRITE = Script(lua.WRITE)
 _READ = Script(lua.READ)
 _RELEASE_KEY = Script(lua.RELEASE_KEY)
+_DELETE = Script(lua.DELETE)
 
 
 class RedisJournals:
@@ -97,6 +98,15 @@ class RedisJournals:
         keys = principal_keys(self._prefix, principal)
         await self._client.call(
             _RELEASE_KEY, (keys.journal(turn_id), keys.idempotency(key)), turn_id, key
+        )
+
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        """Forget a journal."""
+        keys = principal_keys(self._prefix, principal)
+        return bool(
+            await self._client.call(
+                _DELETE, (keys.journal(turn_id), keys.chunks(turn_id)), keys.base, turn_id, now
+            )
         )
 
 

@@ -257,6 +257,12 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
             lambda db: journals.release_key(db, principal, key, turn_id), writes=True
         )
 
+    async def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        """Forget a journal."""
+        return await self._thread.run(
+            lambda db: journals.delete(db, principal, turn_id, now), writes=True
+        )
+
 
 def _read_anything(db: sqlite3.Connection) -> None:
     db.execute("SELECT 1 FROM access_tokens").fetchone()

@@ -135,6 +135,15 @@ def release_key(db: sqlite3.Connection, principal: str, key: str, turn_id: str) 
     )
 
 
+def delete(db: sqlite3.Connection, principal: str, turn_id: str, now: float) -> bool:
+    """Forget a journal."""
+    found = db.execute(
+        "DELETE FROM journals WHERE principal = ? AND turn_id = ? RETURNING expires_at > ?",
+        (principal, turn_id, now),
+    ).fetchall()
+    return any(lived for (lived,) in found)
+
+
 def _begin(
     db: sqlite3.Connection, entry: JournalEntry, expires_at: float, now: float
 ) -> int | None:

@@ -117,7 +117,18 @@ class ReleaseKey(Struct, frozen=True):
         return store.release_key(*call), lambda: model.release_key(*call)
 
 
-JournalStep = ClaimKey | WriteJournals | ReadJournal | ReleaseKey
+class DeleteJournal(Struct, frozen=True):
+    """With its key, if it has one."""
+
+    turn: Key
+
+    def calls(self, store: Store, model: StoreModel, now: float) -> Calls:
+        """Of both."""
+        call = (*self.turn, now)
+        return store.delete_journal(*call), lambda: model.delete_journal(*call)
+
+
+JournalStep = ClaimKey | WriteJournals | ReadJournal | ReleaseKey | DeleteJournal
 
 _turns = st.sampled_from(TURNS)
 _names = st.sampled_from(NAMES)
@@ -168,5 +179,6 @@ journal_steps: Mapping[str, tuple[int, st.SearchStrategy[JournalStep]]] = {
         ),
     ),
     "release key": (3, st.builds(ReleaseKey, _turns, _names)),
+    "delete journal": (2, st.builds(DeleteJournal, _turns)),
 }
 """Each with its weight among all of them."""

@@ -21,6 +21,7 @@ from llm_mcp_hub.testing.store_promise import (
     BrokenPromiseError,
     Promises,
     equal,
+    present,
     stored,
 )
 
@@ -145,6 +146,23 @@ async def _principals(store: Store) -> None:
     equal((journal.chunks, journal.end), (text_chunks("ann's"), None), "ann's journal")
     equal(journal.wanted_until, 0.0, "how long ann's journal is wanted")
     equal(await claim(store, "k", "t2"), "t1", "who has ann's key")
+
+
+@promise("a journal that is deleted is gone with its key, and only that one")
+async def _delete(store: Store) -> None:
+    equal(await store.delete_journal("ann", "t1", START), False, "deleting what is not there")
+    await claim(store, "k")
+    await write(store, entry(0, "a", end=JournalEnd()), entry(0, "b", turn="t2"))
+    equal(await store.delete_journal("bob", "t1", START), False, "deleting another principal's")
+    present(await store.read_journal("ann", "t1", 0, START), "the journal before it")
+    equal(await store.delete_journal("ann", "t1", START), True, "deleting it")
+    equal(await store.read_journal("ann", "t1", 0, START), None, "the journal after it")
+    equal(await store.delete_journal("ann", "t1", START), False, "deleting it again")
+    equal((await whole(store, "t2")).chunks, text_chunks("b"), "chunks of another turn")
+    equal(await claim(store, "k", "t3"), None, "claim of its key")
+    await write(store, entry(0, "new"))
+    equal(await whole(store), Journal(head(), text_chunks("new"), ALIVE), "one begun anew")
+    equal(await store.delete_journal("ann", "t1", START + TTL), False, "an expired one")
 
 
 @promise("a claim without a key is refused and begins nothing")

@@ -191,6 +191,14 @@ class StoreModel(CountModel):
         if self.turns.get((principal, key)) == turn_id:
             del self.turns[principal, key]
 
+    def delete_journal(self, principal: str, turn_id: str, now: float) -> bool:
+        """As the store."""
+        found = self.read_journal(principal, turn_id, 0, now)
+        if found is not None:
+            del self.journals[principal, turn_id]
+            self._free_keys(found.head)
+        return found is not None
+
     @staticmethod
     def _title(
         session: Session | None, messages: tuple[StoredMessage, ...], change: SessionAppend
