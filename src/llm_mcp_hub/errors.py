@@ -6,7 +6,8 @@
     │   ├── UnsupportedParameter
     │   ├── ContextTooLong
     │   ├── RequestTooLarge
-    │   └── KeyReused           the Idempotency-Key came with another request before
+    │   ├── KeyReused           the Idempotency-Key came with another request before
+    │   └── NoPreviousResponse  the answer to go on from is not kept
     ├── NotAuthenticated        no access token, or one the hub does not know
     ├── NotPermitted            the access token lacks the scope
     ├── NotFound
@@ -16,6 +17,7 @@
     │   ├── UnknownProvider
     │   ├── UnknownSession
     │   ├── UnknownTurn
+    │   ├── UnknownResponse     no answer of that id is kept
     │   └── UnknownAccessToken
     ├── Conflict
     │   ├── SessionBusy         another turn runs on the session
@@ -144,6 +146,12 @@ class KeyReused(BadRequest):
     code = "idempotency_key_reused"
 
 
+class NoPreviousResponse(BadRequest):
+    """There is no answer of that id to go on from, or none yet; the code is OpenAI's."""
+
+    code = "previous_response_not_found"
+
+
 class NotAuthenticated(HubError):
     """No access token, or an unknown, expired or revoked one."""
 
@@ -196,6 +204,12 @@ class UnknownTurn(NotFound):
     """The principal has no such turn, or its journal has expired."""
 
     code = "turn_not_found"
+
+
+class UnknownResponse(NotFound):
+    """There is no answer of that id, it has expired, or it was not to be kept."""
+
+    code = "response_not_found"
 
 
 class UnknownAccessToken(NotFound):

@@ -31,6 +31,7 @@ from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.courier import Courier
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.journals import Journals
+from llm_mcp_hub.services.kept_turns import KeptTurns
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.limits import LimitKeeper
 from llm_mcp_hub.services.monitor import Monitor
@@ -113,7 +114,10 @@ class Hub:
             only,
         )
         self.journals = Journals(
-            self.store, config.turns.resume_seconds, config.turns.journal_seconds
+            self.store,
+            config.turns.resume_seconds,
+            config.turns.journal_seconds,
+            config.sessions.ttl_seconds,
         )
         self.usage = UsageService(self.store, config.usage.retention_days * DAY_SECONDS)
         self._recorder = UsageRecorder(self.store, config.usage.retention_days * DAY_SECONDS)
@@ -130,6 +134,7 @@ class Hub:
         )
         self.chat = ChatService(self.catalog, self.choice, context, self.events)
         self.background = BackgroundTurns()
+        self.kept_turns = KeptTurns(self.journals, self.store)
         self._when_stopped: list[Callable[[], None]] = []
         self.verify = VerifyService(self.registry, self.chat)
         self.monitor = Monitor(

@@ -19,6 +19,8 @@ from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.mounts import Mounts
 from llm_mcp_hub.api.openai.chat import chat_handler
 from llm_mcp_hub.api.openai.models import model_handlers
+from llm_mcp_hub.api.responses.create import create_handler
+from llm_mcp_hub.api.responses.manage import response_handlers
 from llm_mcp_hub.hub import Hub
 
 
@@ -27,6 +29,8 @@ def hub_router(hub: Hub, path: str, mcp: McpRoutes, mounts: Mounts) -> Router:
     gate = Gate(hub.config.server, hub.access)
     handlers: list[ControllerRouterHandler] = [
         chat_handler(hub, gate),
+        create_handler(hub, gate),
+        *response_handlers(hub, gate),
         *model_handlers(hub, gate),
         *provider_handlers(hub, gate),
         *pressure_handlers(hub, gate),

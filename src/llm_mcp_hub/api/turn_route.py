@@ -13,7 +13,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from llm_mcp_hub.api.answer import Answer, AnyTurn, ErrorBody
+from llm_mcp_hub.api.answer import Answer, AnswerForm, AnyTurn, ErrorBody
 from llm_mcp_hub.api.body import ClientGone, read_body
 from llm_mcp_hub.api.errors import as_hub_error
 from llm_mcp_hub.api.session_hints import SessionHints
@@ -62,6 +62,26 @@ def turn_handler(
                 await answer.fail(as_hub_error(error))
 
     return turn_route
+
+
+class FollowedAnswer:
+    """The ASGI application that answers with the events of a turn that is followed."""
+
+    def __init__(self, turn: FollowedTurn, form: AnswerForm, error_body: ErrorBody) -> None:
+        self._turn = turn
+        self._form = form
+        self._error_body = error_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        """Answer one request."""
+        answer = Answer(receive, send, self._error_body)
+        try:
+            await answer.write(self._turn, self._form, stream=True)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001  # every failure becomes an answer
+            with suppress(ClientGone):
+                await answer.fail(as_hub_error(error))
 
 
 async def open_turn(

@@ -19,6 +19,9 @@ class JournalHead(Struct, frozen=True):
         include_usage: Whether the caller asked for the token counts among the events.
         key: The caller's `Idempotency-Key`, or None.
         fingerprint: Digest of the request that came with `key`; empty without one.
+        digest: Of the transcript that the turn answers, by which its place in the session is found.
+        note: What its door will want to know of the request, in the door's own words. A turn with a
+            note is kept for as long as its session.
     """
 
     turn_id: str
@@ -29,6 +32,8 @@ class JournalHead(Struct, frozen=True):
     include_usage: bool = False
     key: str | None = None
     fingerprint: str = ""
+    digest: str = ""
+    note: bytes = b""
 
 
 class JournalError(Struct, frozen=True):

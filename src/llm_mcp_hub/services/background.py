@@ -103,6 +103,10 @@ class BackgroundTurns:
         reader.add_done_callback(self._running.pop)
         return background
 
+    def find(self, turn_id: str) -> BackgroundTurn | None:
+        """The one of that turn, if it is read here."""
+        return next((one for one in self._running.values() if one.turn.turn_id == turn_id), None)
+
     async def aclose(self) -> None:
         """End every turn that is still read; bounded."""
         for background in self._running.values():

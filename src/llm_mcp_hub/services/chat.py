@@ -104,6 +104,7 @@ class ChatService:
             include_usage=command.include_usage,
             key=command.key,
             fingerprint=command.fingerprint,
+            note=command.note,
         )
         if command.key is None:
             return await self._admit_turn(principal, command, attempts, head, started, being_opened)
@@ -198,10 +199,12 @@ class ChatService:
             raise
         provider, model_id = attempts.target.provider.name, attempts.target.id
         live: LiveTurn | None = None
-        if command.key is not None or (command.resumable and self._context.journals.enabled):
+        resumable = command.resumable and self._context.journals.enabled
+        if command.key is not None or command.note or resumable:
             session_id = hold.session_id if hold is not None else None
-            if (session_id, model_id) != (head.session_id, head.model_id):
-                head = msgspec.structs.replace(head, session_id=session_id, model_id=model_id)
+            head = msgspec.structs.replace(
+                head, session_id=session_id, model_id=model_id, digest=opening.digest
+            )
             live = self._context.journals.begin(head)
         return Turn(self._context, request, provider, stream, hold, started, live, admission)
 

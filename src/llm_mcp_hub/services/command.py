@@ -27,6 +27,8 @@ class ChatCommand(Struct, frozen=True):
         include_usage: Whether the token counts are wanted among the events of the answer.
         key: An `Idempotency-Key`: the turn runs once for all requests of the principal with it.
         fingerprint: Digest of the request, which must be the same whenever `key` is.
+        note: What is kept of the request with the answer, for as long as the session; empty for an
+            answer that need not be found again.
     """
 
     model: str
@@ -45,3 +47,4 @@ class ChatCommand(Struct, frozen=True):
     include_usage: bool = False
     key: str | None = None
     fingerprint: str = ""
+    note: bytes = b""

@@ -37,15 +37,23 @@ class Journals:
         store: Where journals are kept.
         resume_seconds: How long a turn waits for a caller who left.
         keep_seconds: How long a journal is kept after its last write.
+        note_seconds: How long one with a note is.
 
     Attributes:
         hub_stops: Whether those who follow turns of other hubs are to ask another one.
     """
 
-    def __init__(self, store: JournalStore, resume_seconds: float, keep_seconds: float) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        resume_seconds: float,
+        keep_seconds: float,
+        note_seconds: float = 0.0,
+    ) -> None:
         self._store = store
         self._resume_seconds = resume_seconds
         self._keep_seconds = keep_seconds
+        self._note_seconds = max(keep_seconds, note_seconds)
         self._live: dict[str, LiveTurn] = {}
         self._dirty: dict[LiveTurn, None] = {}
         self._ended: dict[LiveTurn, float] = {}
@@ -84,7 +92,7 @@ class Journals:
     async def claim(self, head: JournalHead) -> JournalHead | None:
         """Take `head.key` for a turn; the head of the turn that has it already, or None."""
         now = time.time()
-        return await self._store.claim_key(head, now + ALIVE_SECONDS, self._keep_seconds, now)
+        return await self._store.claim_key(head, now + ALIVE_SECONDS, self._ttl(head), now)
 
     async def release(self, head: JournalHead) -> None:
         """Let the key be used for another attempt, since this one has cost nothing."""
@@ -117,6 +125,13 @@ class Journals:
     ) -> Journal | None:
         """What the state store has of a turn, from any replica."""
         return await self._store.read_journal(principal, turn_id, after, time.time(), wanted_until)
+
+    async def delete(self, principal: str, turn_id: str) -> bool:
+        """Forget a turn that has ended, and its key; False if there is none of that id."""
+        live = self.live(principal, turn_id)
+        if live is not None:
+            await self.settle(live)  # or it would be written after it is deleted
+        return await self._store.delete_journal(principal, turn_id, time.time())
 
     async def abandoned(self, live: LiveTurn) -> None:
         """Wait, after the caller left, until the turn need not go on.
@@ -178,14 +193,19 @@ class Journals:
 
     async def _write(self, turns: list[LiveTurn]) -> None:
         now = time.time()
-        entries = [live.entry(now + ALIVE_SECONDS) for live in turns]
-        await self._store.write_journals(entries, self._keep_seconds, now)
-        for live, entry in zip(turns, entries, strict=True):
-            live.written(entry)
-            if len(live.chunks) == entry.after + len(entry.chunks) and live.end is entry.end:
-                self._dirty.pop(live, None)
-            if live.complete:
-                self._drop(live)
+        for ttl in {self._ttl(live.head) for live in turns}:
+            of_this = [live for live in turns if self._ttl(live.head) == ttl]
+            entries = [live.entry(now + ALIVE_SECONDS) for live in of_this]
+            await self._store.write_journals(entries, ttl, now)
+            for live, entry in zip(of_this, entries, strict=True):
+                live.written(entry)
+                if len(live.chunks) == entry.after + len(entry.chunks) and live.end is entry.end:
+                    self._dirty.pop(live, None)
+                if live.complete:
+                    self._drop(live)
+
+    def _ttl(self, head: JournalHead) -> float:
+        return self._note_seconds if head.note else self._keep_seconds
 
     def _drop(self, live: LiveTurn) -> None:
         self._dirty.pop(live, None)

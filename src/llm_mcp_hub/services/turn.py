@@ -219,8 +219,8 @@ class Turn:
         live.add(chunks)
         if completion is not None:
             live.finish(JournalEnd())
-            if live.head.key is not None:
-                # Whoever has the answer must find it again under the key.
+            if live.head.key is not None or live.head.note:
+                # Whoever has the answer must find it again under the key, or by its id.
                 await self._context.journals.settle(live)
                 return
         self._context.journals.touch(live)
@@ -231,7 +231,7 @@ class Turn:
             live.finish(JournalEnd())
         live.finish(JournalEnd(recorded(cancelled())))
         journals = self._context.journals
-        if live.head.key is None:
+        if live.head.key is None and not live.head.note:
             journals.touch(live)
             return
         await journals.settle(live)

@@ -5,22 +5,19 @@ For whoever has lost the connection to an answer; and for an administrator to lo
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from litestar import Request, get
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import PathParameter, QueryParameter
-from litestar.types import ASGIApp, Receive, Send
+from litestar.types import ASGIApp
 from litestar.types import Scope as AsgiScope
 from msgspec import Struct
 
-from llm_mcp_hub.api.answer import Answer
-from llm_mcp_hub.api.body import ClientGone
 from llm_mcp_hub.api.errors import (
     ErrorObject,
-    as_hub_error,
     error_body,
     error_object,
     error_responses,
@@ -28,6 +25,7 @@ from llm_mcp_hub.api.errors import (
 from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
 from llm_mcp_hub.api.openai.schemas import ChatCompletion
 from llm_mcp_hub.api.openai.wire import ChatForm, whole
+from llm_mcp_hub.api.turn_route import FollowedAnswer
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.ids import TURN_ID_PATTERN, is_turn_id
@@ -35,7 +33,7 @@ from llm_mcp_hub.domain.journal import Journal
 from llm_mcp_hub.errors import InvalidRequest, UnknownTurn
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.access import require
-from llm_mcp_hub.services.follow import FollowedTurn, follow, look, lost, revived, unknown_turn
+from llm_mcp_hub.services.follow import follow, look, lost, revived, unknown_turn
 
 EVENTS_PATH = "/v1/turns/{turn_id:str}/events"
 DOCUMENTED_EVENTS_PATH = EVENTS_PATH.replace(":str", "")
@@ -139,28 +137,10 @@ def turn_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
             turn = await follow(
                 hub.journals, principal, turn_id, max(0, seen or 0), watches=watches
             )
-        return _Events(turn, seen)
+        form = ChatForm(include_usage=turn.head.include_usage, seen=seen)
+        return FollowedAnswer(turn, form, error_body)
 
     return [list_turns, get_turn, turn_events]
-
-
-class _Events:
-    """The ASGI application that answers with one turn's events."""
-
-    def __init__(self, turn: FollowedTurn, seen: int | None) -> None:
-        self._turn = turn
-        self._seen = seen
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        answer = Answer(receive, send, error_body)
-        form = ChatForm(include_usage=self._turn.head.include_usage, seen=self._seen)
-        try:
-            await answer.write(self._turn, form, stream=True)
-        except ClientGone:
-            return
-        except Exception as error:  # noqa: BLE001  # every failure becomes an answer
-            with suppress(ClientGone):
-                await answer.fail(as_hub_error(error))
 
 
 def turn_object(journal: Journal) -> TurnObject:

@@ -185,7 +185,7 @@ def _parts(content: Content, where: str) -> tuple[Part, ...]:
         if isinstance(part, TextContent):
             parts.append(TextPart(part.text))
         elif isinstance(part, ImageContent):
-            parts.append(_image(part.image_url.url, f"{where}[{index}].image_url.url"))
+            parts.append(image_part(part.image_url.url, f"{where}[{index}].image_url.url"))
         elif isinstance(part, RefusalContent):
             parts.append(TextPart(part.refusal))
         else:
@@ -203,7 +203,12 @@ def _text(content: Content, where: str) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
-def _image(url: str, where: str) -> ImagePart:
+def image_part(url: str, where: str) -> ImagePart:
+    """An image from its `data:` URL.
+
+    Raises:
+        InvalidRequest: It is another URL.
+    """
     match = _DATA_URL.match(url)
     if match is None:
         raise InvalidRequest(

@@ -1,0 +1,284 @@
+"""A turn as an answer of the Responses API: whole, or as the events of a stream. Pure.
+
+An event's `sequence_number` counts the events of the answer from 0, however its chunks come, so
+that a client that names the last one it has seen gets the rest. Deltas of text are the hot path:
+what they have in common is encoded once.
+
+An answer that breaks off ends with `response.failed`, for those who look at its status, and then
+with `error`, which has the error in both places where clients look for one: OpenAI's raise it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from llm_mcp_hub.api.answer import AnyTurn
+from llm_mcp_hub.api.errors import error_object
+from llm_mcp_hub.api.responses.objects import (
+    Echo,
+    IncompleteDetails,
+    InputTokensDetails,
+    OutputCall,
+    OutputItem,
+    OutputMessage,
+    OutputReasoning,
+    OutputText,
+    OutputTokensDetails,
+    ResponseError,
+    ResponseObject,
+    ResponseUsage,
+    Status,
+    SummaryText,
+)
+from llm_mcp_hub.api.responses.output import (
+    Growing,
+    Output,
+    item_status,
+    output_of_completion,
+    response_id,
+)
+from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.completion import Completion
+from llm_mcp_hub.errors import BadRequest, HubError, LimitReached
+
+_MARK = "\u0001"
+_NUMBER = b'"sequence_number":'
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Maker:
+    """Makes the response objects of one answer.
+
+    Args:
+        turn_id: The turn.
+        created_at: Unix seconds.
+        model_id: `provider/name`.
+        echo: What is repeated of the request.
+    """
+
+    def __init__(self, turn_id: str, created_at: float, model_id: str, echo: Echo) -> None:
+        self.turn_id = turn_id
+        self._id = response_id(turn_id)
+        self._created_at = int(created_at)
+        self._model = model_id
+        self._echo = {name: getattr(echo, name) for name in echo.__struct_fields__}
+
+    def running(self) -> ResponseObject:
+        """As long as there is no answer yet."""
+        return self._response("in_progress", [])
+
+    def ended(self, output: list[OutputItem], completion: Completion) -> ResponseObject:
+        """With the answer."""
+        details = None
+        if completion.finish_reason is FinishReason.LENGTH:
+            details = IncompleteDetails("max_output_tokens")
+        elif completion.finish_reason is FinishReason.CONTENT_FILTER:
+            details = IncompleteDetails("content_filter")
+        return self._response(
+            "completed" if details is None else "incomplete",
+            output,
+            incomplete_details=details,
+            usage=usage_object(completion.usage),
+        )
+
+    def failed(self, output: list[OutputItem], error: HubError) -> ResponseObject:
+        """With what there was before it broke off."""
+        return self._response("failed", output, error=_response_error(error))
+
+    def cancelled(self, output: list[OutputItem]) -> ResponseObject:
+        """Ended because its caller wanted so."""
+        return self._response("cancelled", output)
+
+    def _response(self, status: Status, output: list[OutputItem], **more: Any) -> ResponseObject:
+        return ResponseObject(
+            id=self._id,
+            created_at=self._created_at,
+            model=self._model,
+            status=status,
+            output=output,
+            **self._echo,
+            **more,
+        )
+
+
+class ResponseEvents:
+    """Encodes the events of one stream.
+
+    Args:
+        maker: Makes the response objects in them.
+        seen: The number of the last event that the client has; None if it has none.
+    """
+
+    def __init__(self, maker: Maker, seen: int | None = None) -> None:
+        self._maker = maker
+        self._seen = -1 if seen is None else seen
+        self._number = 0
+        self._output = Output(maker.turn_id)
+        self._text = (b"", b"")
+
+    def encode(self, chunks: Sequence[Chunk]) -> bytes:
+        """The events of the next chunks, joined."""
+        out: list[bytes] = []
+        if not self._number:
+            out += self._begin()
+        for chunk in chunks:
+            before = self._output.open
+            opened = self._output.opened(chunk)
+            if before is not None and before.done:
+                out += self._done(before)
+            if opened is not None:
+                out += self._added(opened)
+            grown = self._output.grown(chunk)
+            if grown is not None:
+                out.append(self._delta(grown, chunk))
+            if isinstance(chunk, FinishChunk):
+                status = item_status(chunk.reason)
+                for item in self._output.items:
+                    if not item.done:
+                        out += self._done(item, status)
+        return b"".join(out)
+
+    def end(self, completion: Completion, last: int) -> bytes:  # noqa: ARG002  # as all have it
+        """The event with the whole answer."""
+        output = self._output.whole(item_status(completion.finish_reason))
+        response = self._maker.ended(output, completion)
+        return self._event(f"response.{response.status}", response=response)
+
+    def fail(self, error: HubError) -> bytes:
+        """The events of an answer that breaks off."""
+        out = [] if self._number else self._begin()
+        response = self._maker.failed(self._output.whole("incomplete"), error)
+        told = error_object(error)
+        out.append(self._event("response.failed", response=response))
+        out.append(
+            self._event("error", code=told.code, message=told.message, param=told.param, error=told)
+        )
+        return b"".join(out)
+
+    def _begin(self) -> list[bytes]:
+        response = self._maker.running()
+        return [
+            self._event("response.created", response=response),
+            self._event("response.in_progress", response=response),
+        ]
+
+    def _added(self, one: Growing) -> list[bytes]:
+        events = [self._event("response.output_item.added", output_index=one.index, item=one.item)]
+        if isinstance(one.item, OutputMessage):
+            self._text = self._around(one)
+            part = {"content_index": 0, "part": OutputText("")}
+            events.append(self._event("response.content_part.added", **_place(one), **part))
+        elif isinstance(one.item, OutputReasoning):
+            summary = {"summary_index": 0, "part": SummaryText("")}
+            events.append(
+                self._event("response.reasoning_summary_part.added", **_place(one), **summary)
+            )
+        return events
+
+    def _delta(self, one: Growing, chunk: Chunk) -> bytes:
+        if isinstance(chunk, TextChunk):
+            number = self._number
+            self._number += 1
+            if number <= self._seen:
+                return b""
+            before, after = self._text
+            return b"%s%s%s%d}\n\n" % (before, _encode(chunk.text), after, number)
+        text = one.texts[-1]
+        if isinstance(one.item, OutputReasoning):
+            return self._event(
+                "response.reasoning_summary_text.delta", **_place(one), summary_index=0, delta=text
+            )
+        return self._event("response.function_call_arguments.delta", **_place(one), delta=text)
+
+    def _done(self, one: Growing, status: Any = "completed") -> list[bytes]:
+        item = one.whole(status)
+        events: list[bytes] = []
+        if isinstance(item, OutputMessage):
+            (part,) = item.content
+            place = {**_place(one), "content_index": 0}
+            events = [
+                self._event("response.output_text.done", **place, text=part.text, logprobs=[]),
+                self._event("response.content_part.done", **place, part=part),
+            ]
+        elif isinstance(item, OutputReasoning):
+            (summary,) = item.summary
+            place = {**_place(one), "summary_index": 0}
+            events = [
+                self._event("response.reasoning_summary_text.done", **place, text=summary.text),
+                self._event("response.reasoning_summary_part.done", **place, part=summary),
+            ]
+        elif isinstance(item, OutputCall):
+            told = {"name": item.name, "arguments": item.arguments}
+            events = [self._event("response.function_call_arguments.done", **_place(one), **told)]
+        ended = self._event("response.output_item.done", output_index=one.index, item=item)
+        return [*events, ended]
+
+    def _around(self, one: Growing) -> tuple[bytes, bytes]:
+        """What stands before and after the text in the deltas of a message."""
+        kind = "response.output_text.delta"
+        fields = {"type": kind, **_place(one), "content_index": 0, "delta": _MARK, "logprobs": []}
+        before, _, after = _encode(fields).partition(_encode(_MARK))
+        head = b"event: %s\ndata: %s" % (kind.encode(), before)
+        return head, after.removesuffix(b"}") + b"," + _NUMBER
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        number = self._number
+        self._number += 1
+        if number <= self._seen:
+            return b""
+        data = _encode({"type": kind, **fields, "sequence_number": number})
+        return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
+
+
+class ResponseForm:
+    """Answers of `/v1/responses`, for `api.answer`.
+
+    Args:
+        echo: What is repeated of the request.
+        seen: As for `ResponseEvents`.
+    """
+
+    def __init__(self, echo: Echo, seen: int | None = None) -> None:
+        self._echo = echo
+        self._seen = seen
+
+    def whole(self, turn: AnyTurn, completion: Completion) -> bytes:
+        """A whole answer, JSON."""
+        output = output_of_completion(turn.turn_id, completion)
+        return _encode(self._maker(turn).ended(output, completion))
+
+    def events(self, turn: AnyTurn) -> ResponseEvents:
+        """The encoder of a streamed answer."""
+        return ResponseEvents(self._maker(turn), self._seen)
+
+    def running(self, turn: AnyTurn) -> bytes:
+        """An answer that is made in the background, JSON."""
+        return _encode(self._maker(turn).running())
+
+    def _maker(self, turn: AnyTurn) -> Maker:
+        return Maker(turn.turn_id, turn.created_at, turn.model_id, self._echo)
+
+
+def usage_object(usage: Usage) -> ResponseUsage:
+    """Token counts in the shape of the reference."""
+    return ResponseUsage(
+        input_tokens=usage.input_tokens,
+        input_tokens_details=InputTokensDetails(usage.cached_tokens),
+        output_tokens=usage.output_tokens,
+        output_tokens_details=OutputTokensDetails(usage.reasoning_tokens),
+        total_tokens=usage.input_tokens + usage.output_tokens,
+    )
+
+
+def _place(one: Growing) -> dict[str, Any]:
+    return {"item_id": one.item.id, "output_index": one.index}
+
+
+def _response_error(error: HubError) -> ResponseError:
+    if isinstance(error, LimitReached):
+        return ResponseError("rate_limit_exceeded", error.message)
+    if isinstance(error, BadRequest):
+        return ResponseError("invalid_prompt", error.message)
+    return ResponseError("server_error", error.message)
