@@ -20,6 +20,7 @@ from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.mounts import Mounts
 from llm_mcp_hub.api.openai.chat import PATH
 from llm_mcp_hub.api.openapi import document_streams
+from llm_mcp_hub.api.responses.openapi import document_responses
 from llm_mcp_hub.api.router import hub_router
 from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.hub import Hub
@@ -63,5 +64,6 @@ class HubPlugin(InitPlugin, CLIPlugin):
         base = self._path.rstrip("/")
         paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
         document_streams(app, *(f"{base}{path}" for path in paths))
+        document_responses(app, base)
         async with self.hub, self._mcp.serving(), self._mounts.opened(app):
             yield

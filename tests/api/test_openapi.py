@@ -122,6 +122,7 @@ def test_how_to_present_a_token_is_in_it(document):
     assert public == {"/health", "/health/live", "/health/ready"}
 
 
+@pytest.mark.timeout(400)  # every route, forty times
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_whatever_is_sent_the_answers_are_as_documented(hub, document, mode):
     schema = schemathesis.openapi.from_dict(document)

@@ -35,7 +35,7 @@ from llm_mcp_hub.domain.event import EventName, HubEvent
 from llm_mcp_hub.domain.ids import IDEMPOTENCY_KEY_PATTERN, SESSION_ID_PATTERN, TURN_ID_PATTERN
 
 CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504)
-_REF = "#/components/schemas/{name}"
+REF = "#/components/schemas/{name}"
 
 
 def document_streams(
@@ -75,7 +75,7 @@ def _document_csv(item: PathItem) -> None:
 def _schemas() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
         [ChatCompletionRequest, ChatCompletion, ChatCompletionChunk, ErrorBody, HubEvent],
-        ref_template=_REF,
+        ref_template=REF,
     )
     return components
 
@@ -89,34 +89,39 @@ def _chat_operation() -> Operation:
         request_body=RequestBody(
             required=True,
             content={
-                "application/json": OpenAPIMediaType(schema=_reference("ChatCompletionRequest"))
+                "application/json": OpenAPIMediaType(schema=reference("ChatCompletionRequest"))
             },
         ),
-        parameters=[
-            _header(
-                "X-Session-ID",
-                "The session to go on with, or `none` to have nothing remembered",
-                Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
-            ),
-            _header(
-                "Idempotency-Key",
-                "All requests with the same key, which must be the same request, are one turn",
-                Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
-            ),
-            _header(
-                "X-Priority",
-                "`batch` lets the requests of others go first",
-                Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
-            ),
-        ],
-        responses=_responses(
+        parameters=turn_parameters(),
+        responses=turn_responses(
             "The answer, whole or as server-sent events",
             {
-                "application/json": OpenAPIMediaType(schema=_reference("ChatCompletion")),
-                "text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk")),
+                "application/json": OpenAPIMediaType(schema=reference("ChatCompletion")),
+                "text/event-stream": OpenAPIMediaType(schema=reference("ChatCompletionChunk")),
             },
         ),
     )
+
+
+def turn_parameters() -> list[Parameter | Reference]:
+    """The headers of a request for an answer, in any dialect."""
+    return [
+        _header(
+            "X-Session-ID",
+            "The session to go on with, or `none` to have nothing remembered",
+            Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
+        ),
+        _header(
+            "Idempotency-Key",
+            "All requests with the same key, which must be the same request, are one turn",
+            Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
+        ),
+        _header(
+            "X-Priority",
+            "`batch` lets the requests of others go first",
+            Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
+        ),
+    ]
 
 
 def _events_operation() -> Operation:
@@ -146,9 +151,9 @@ def _events_operation() -> Operation:
                 Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=10**12 - 1),
             ),
         ],
-        responses=_responses(
+        responses=turn_responses(
             "The events, also those that are still to come",
-            {"text/event-stream": OpenAPIMediaType(schema=_reference("ChatCompletionChunk"))},
+            {"text/event-stream": OpenAPIMediaType(schema=reference("ChatCompletionChunk"))},
         ),
     )
 
@@ -156,7 +161,7 @@ def _events_operation() -> Operation:
 def _feed_operation() -> Operation:
     ok = OpenAPIResponse(
         description="The events, until the client leaves or the hub stops",
-        content={"text/event-stream": OpenAPIMediaType(schema=_reference("HubEvent"))},
+        content={"text/event-stream": OpenAPIMediaType(schema=reference("HubEvent"))},
     )
     names = Schema(type=OpenAPIType.STRING, enum=[name.value for name in EventName])
     return Operation(
@@ -173,7 +178,7 @@ def _feed_operation() -> Operation:
                 schema=Schema(type=OpenAPIType.ARRAY, items=names),
             )
         ],
-        responses={"200": ok, **_failures((400, 401, 403, 404, 405, 500, 503))},
+        responses={"200": ok, **failures((400, 401, 403, 404, 405, 500, 503))},
     )
 
 
@@ -183,9 +188,10 @@ def _header(name: str, description: str, schema: Schema) -> Parameter:
     )
 
 
-def _responses(
-    description: str, content: dict[str, OpenAPIMediaType]
+def turn_responses(
+    description: str, content: dict[str, OpenAPIMediaType], error: str = "ErrorBody"
 ) -> dict[str, OpenAPIResponse | Reference]:
+    """The responses to a request for an answer; `error` is the schema of its errors."""
     string = Schema(type=OpenAPIType.STRING)
     texts = {
         "X-Session-ID": "The session of this turn",
@@ -200,16 +206,20 @@ def _responses(
     responses: dict[str, OpenAPIResponse | Reference] = {
         "200": OpenAPIResponse(description=description, headers=headers, content=content)
     }
-    return responses | _failures(CHAT_ERRORS)
+    return responses | failures(CHAT_ERRORS, error)
 
 
-def _failures(statuses: tuple[int, ...]) -> dict[str, OpenAPIResponse | Reference]:
-    body = {"application/json": OpenAPIMediaType(schema=_reference("ErrorBody"))}
+def failures(
+    statuses: tuple[int, ...], error: str = "ErrorBody"
+) -> dict[str, OpenAPIResponse | Reference]:
+    """The responses with these statuses; `error` is the schema of their bodies."""
+    body = {"application/json": OpenAPIMediaType(schema=reference(error))}
     return {
         str(status): OpenAPIResponse(description="See `error.code`", content=body)
         for status in statuses
     }
 
 
-def _reference(name: str) -> Reference:
-    return Reference(ref=_REF.format(name=name))
+def reference(name: str) -> Reference:
+    """To a schema of the document's."""
+    return Reference(ref=REF.format(name=name))

@@ -13,11 +13,11 @@ from llm_mcp_hub.api.responses.input_items import Said, converted, parsed_items,
 from llm_mcp_hub.api.responses.objects import Echo
 from llm_mcp_hub.api.responses.schemas import (
     AllowedTools,
-    Format,
     FunctionTool,
     InputItem,
     NamedTool,
     ResponseRequest,
+    ResponseTextFormat,
 )
 from llm_mcp_hub.domain.chat import Effort, TurnOptions
 from llm_mcp_hub.domain.response_format import TEXT, ResponseFormat
@@ -223,7 +223,7 @@ def _no_such_choice(kind: Any) -> HubError:
     )
 
 
-def _response_format(wanted: Format | None) -> ResponseFormat:
+def _response_format(wanted: ResponseTextFormat | None) -> ResponseFormat:
     if wanted is None or wanted.type == "text":
         return TEXT
     if wanted.type == "json_object":
@@ -237,7 +237,7 @@ def _response_format(wanted: Format | None) -> ResponseFormat:
     )
 
 
-def _format_echo(wanted: Format | None) -> dict[str, Any]:
+def _format_echo(wanted: ResponseTextFormat | None) -> dict[str, Any]:
     if wanted is None or wanted.type != "json_schema":
         return {"type": wanted.type if wanted is not None else "text"}
     return {

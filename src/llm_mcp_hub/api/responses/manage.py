@@ -14,7 +14,7 @@ from litestar.types import ASGIApp
 from llm_mcp_hub.api.errors import error_body, error_responses
 from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
 from llm_mcp_hub.api.responses import kept
-from llm_mcp_hub.api.responses.objects import DeletedResponse, ItemList, ResponseObject
+from llm_mcp_hub.api.responses.objects import DeletedResponse, ResponseItemList, ResponseObject
 from llm_mcp_hub.api.responses.wire import ResponseForm
 from llm_mcp_hub.api.turn_route import FollowedAnswer
 from llm_mcp_hub.domain.access import Scope
@@ -111,7 +111,7 @@ def response_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
         after: Annotated[str | None, QueryParameter()] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=MAX_ITEMS)] = 20,
         order: Annotated[Literal["asc", "desc"], QueryParameter()] = "desc",
-    ) -> ItemList:
+    ) -> ResponseItemList:
         journal = await found(request, response_id)
         said = await hub.kept_turns.said(journal)
         if said is None:
@@ -139,7 +139,7 @@ async def _cancel(hub: Hub, journal: Journal) -> None:
         await live.ended()
 
 
-def _page(items: list[dict[str, Any]], after: str | None, limit: int) -> ItemList:
+def _page(items: list[dict[str, Any]], after: str | None, limit: int) -> ResponseItemList:
     start = 0
     if after is not None:
         ids = [item["id"] for item in items]
@@ -147,7 +147,7 @@ def _page(items: list[dict[str, Any]], after: str | None, limit: int) -> ItemLis
             raise InvalidRequest(f"There is no item {after!r} to go on after.", param="after")
         start = ids.index(after) + 1
     page = items[start : start + limit]
-    return ItemList(
+    return ResponseItemList(
         data=page,
         first_id=page[0]["id"] if page else None,
         last_id=page[-1]["id"] if page else None,

@@ -146,7 +146,7 @@ class DeletedResponse(Struct, frozen=True):
     object: Literal["response"] = "response"
 
 
-class ItemList(Struct, frozen=True):
+class ResponseItemList(Struct, frozen=True):
     """What was said to the model."""
 
     data: list[dict[str, Any]]

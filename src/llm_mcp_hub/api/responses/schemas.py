@@ -96,7 +96,7 @@ class AllowedTools(Struct, frozen=True):
     tools: list[NamedTool]
 
 
-class Format(Struct, frozen=True):
+class ResponseTextFormat(Struct, frozen=True):
     """The form of the answer's text; `schema` is a JSON Schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
@@ -106,27 +106,27 @@ class Format(Struct, frozen=True):
     strict: bool | None = None
 
 
-class TextConfig(Struct, frozen=True):
+class ResponseTextConfig(Struct, frozen=True):
     """What the answer's text should be like."""
 
-    format: Format | None = None
+    format: ResponseTextFormat | None = None
     verbosity: str | None = None
 
 
-class Reasoning(Struct, frozen=True):
+class ResponseReasoning(Struct, frozen=True):
     """How hard the model should think, and whether to tell what it thought."""
 
     effort: str | None = None
     summary: str | None = None
 
 
-class Conversation(Struct, frozen=True):
+class ResponseConversation(Struct, frozen=True):
     """A conversation: here, a session of the hub's."""
 
     id: str
 
 
-class StreamOptions(Struct, frozen=True):
+class ResponseStreamOptions(Struct, frozen=True):
     """What a stream should carry beside the answer; nothing here has an effect."""
 
     include_obfuscation: bool | None = None
@@ -139,14 +139,14 @@ class ResponseRequest(Struct, frozen=True):
     model: str | None = None
     instructions: str | list[dict[str, Any]] | None = None
     previous_response_id: str | None = None
-    conversation: str | Conversation | None = None
+    conversation: str | ResponseConversation | None = None
     store: bool | None = None
     background: bool | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponseStreamOptions | None = None
     max_output_tokens: int | None = None
-    reasoning: Reasoning | None = None
-    text: TextConfig | None = None
+    reasoning: ResponseReasoning | None = None
+    text: ResponseTextConfig | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
