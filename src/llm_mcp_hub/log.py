@@ -18,7 +18,7 @@ from llm_mcp_hub.config import LogConfig
 
 REDACTED = "[redacted]"
 _SECRET_KEYS = re.compile(
-    r"token(?!s)|secret|password|authorization|cookie|api_?key", re.IGNORECASE
+    r"token(?!s)|secret|password|authorization|cookie|api[_-]?key", re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(
     r"hub-[0-9a-f]{12}-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|ya29\.[A-Za-z0-9_-]+"

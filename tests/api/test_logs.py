@@ -116,6 +116,7 @@ def test_what_is_named_like_a_secret_is_hidden():
             "event": "x",
             "access_token": "abc",
             "password": b"abc",
+            "x-api-key": "abc",
             "nested": {"api_key": "abc", "list": [{"cookie": "abc"}], "fine": 1},
             "input_tokens": 5,
             "ok": True,

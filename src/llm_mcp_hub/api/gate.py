@@ -18,13 +18,19 @@ from llm_mcp_hub.config import ServerConfig
 from llm_mcp_hub.config_checks import LOOPBACK
 from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.errors import NotPermitted
-from llm_mcp_hub.services.access import AccessService, require
+from llm_mcp_hub.services.access import AccessService, is_vendor_key, require
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 SECURITY = [{"AccessToken": list[str]()}]
 """For `security=` of every route that is not public."""
+
+TOKEN_HEADER = b"x-api-key"
+"""Where some of Anthropic's clients put an access token. Taken on the routes that they call."""
+
+SECURITY_WITH_HEADER = [*SECURITY, {"AccessTokenHeader": list[str]()}]
+"""For `security=` of the routes that take an access token in `TOKEN_HEADER`, too."""
 
 _PRINCIPAL = "hub_principal"
 
@@ -40,19 +46,24 @@ class Gate:
         self._access = access
         self._known: set[bytes] = set()
 
-    async def admit(self, scope: AsgiScope, *needed: Scope) -> Principal:
+    async def admit(
+        self, scope: AsgiScope, *needed: Scope, token_header: bool = False
+    ) -> Principal:
         """Let a request in, or say why not.
 
         Args:
             scope: The request.
             needed: The caller must have one of these scopes; none given means any caller.
+            token_header: The access token may stand in `TOKEN_HEADER` instead.
 
         Raises:
             NotPermitted: A foreign Host or Origin, or a missing scope.
             NotAuthenticated: No working access token.
         """
-        authorization = self.check_site(scope)
-        principal = await self._access.authenticate(_bearer(authorization))
+        presented = _bearer(self.check_site(scope))
+        if token_header:
+            presented = _either(presented, scope)
+        principal = await self._access.authenticate(presented)
         if needed and not any(principal.may(one) for one in needed):
             require(principal, needed[0])
         return principal
@@ -101,11 +112,11 @@ class Gate:
             )
 
 
-def guard(gate: Gate, *needed: Scope) -> Guard:
+def guard(gate: Gate, *needed: Scope, token_header: bool = False) -> Guard:
     """A Litestar guard that admits callers and notes who they are."""
 
     async def admit(connection: Connection, _handler: BaseRouteHandler) -> None:
-        principal = await gate.admit(connection.scope, *needed)
+        principal = await gate.admit(connection.scope, *needed, token_header=token_header)
         connection.scope["state"][_PRINCIPAL] = principal
 
     return admit
@@ -129,6 +140,15 @@ def caller(scope: AsgiScope) -> Principal:
 def _bearer(header: bytes) -> str | None:
     scheme, _, value = header.decode("latin-1").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
+
+
+def _either(bearer: str | None, scope: AsgiScope) -> str | None:
+    """What is presented in either place; what looks like a vendor's key first, to be refused."""
+    found = [] if bearer is None else [bearer]
+    found += [
+        value.decode("latin-1").strip() for name, value in scope["headers"] if name == TOKEN_HEADER
+    ]
+    return next(filter(is_vendor_key, found), next(filter(None, found), None))
 
 
 def _host_name(host: str) -> str:

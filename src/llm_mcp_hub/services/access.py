@@ -38,6 +38,7 @@ LOCAL = Principal("local", frozenset(Scope))
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _TOKEN = re.compile(r"hub-([0-9a-f]{12})-([A-Za-z0-9_-]{43})\Z")
+_VENDOR_KEYS = ("sk-", "AIza")
 
 
 class AccessService:
@@ -70,6 +71,12 @@ class AccessService:
             raise NotAuthenticated(
                 "Send an access token of this hub: `Authorization: Bearer hub-…`. "
                 "Make one with `llm-mcp-hub tokens create NAME`."
+            )
+        if is_vendor_key(presented):
+            raise NotAuthenticated(
+                "This looks like a key of an LLM vendor's. The hub takes its own access tokens "
+                "only (`hub-…`), never vendors' keys, and has sent it nowhere. Make a token with "
+                "`llm-mcp-hub tokens create NAME` and give your client that."
             )
         match = _TOKEN.match(presented)
         token = await self._find(match.group(1)) if match else None
@@ -248,6 +255,11 @@ class AccessService:
             self._cache.clear()
         self._cache[token_id] = (token, now + CACHE_SECONDS)
         return token
+
+
+def is_vendor_key(presented: str) -> bool:
+    """Whether a text looks like a key of an LLM vendor's, which nobody means for a hub."""
+    return presented.startswith(_VENDOR_KEYS)
 
 
 def require(principal: Principal, scope: Scope) -> None:
