@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
+from llm_mcp_hub.api.anthropic.openapi import document_messages
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
 from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
@@ -65,5 +66,6 @@ class HubPlugin(InitPlugin, CLIPlugin):
         paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
         document_streams(app, *(f"{base}{path}" for path in paths))
         document_responses(app, base)
+        document_messages(app, base)
         async with self.hub, self._mcp.serving(), self._mounts.opened(app):
             yield

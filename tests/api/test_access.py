@@ -8,6 +8,8 @@ from llm_mcp_hub.testing.hub import create_test_hub
 
 ROUTES = [
     ("POST", "/v1/chat/completions", {"chat", "admin"}),
+    ("POST", "/v1/messages", {"chat", "admin"}),
+    ("POST", "/v1/messages/count_tokens", {"chat", "admin"}),
     ("GET", "/v1/models", {"chat", "admin"}),
     ("GET", "/v1/models/echo/echo", {"chat", "admin"}),
     ("GET", "/v1/providers", {"chat", "sessions", "admin"}),

@@ -92,11 +92,15 @@ def test_every_error_is_the_one_body(document):
         for status, response in operation["responses"].items():
             if int(status) >= 400 and not (status == "503" and path.startswith("/health")):
                 schema = response["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, method, status)
+                # In Anthropic's dialect its clients need Anthropic's body.
+                name = "MessageError" if path.startswith("/v1/messages") else "ErrorBody"
+                expected = {"$ref": f"#/components/schemas/{name}"}
+                assert schema == expected, (path, method, status)
 
 
-def test_the_chat_route_has_every_status_an_error_can_have(document):
-    statuses = set(document["paths"]["/v1/chat/completions"]["post"]["responses"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_route_that_answers_has_every_status_an_error_can_have(document, path):
+    statuses = set(document["paths"][path]["post"]["responses"])
 
     assert statuses == {"200"} | {str(status) for status, _ in STATUS.values()}
 

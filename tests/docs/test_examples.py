@@ -63,6 +63,32 @@ def test_the_example_with_openai_s_library_runs(name, read, hub):
     assert "".join(said) == "Name three quiet places by the sea."
 
 
+def test_the_example_with_anthropic_s_library_runs(read, hub):
+    pytest.importorskip("anthropic")
+    (block,) = read("docs/messages.md").blocks("python")
+    here = block.replace(HUB_URL, hub.base_url).replace("claude/sonnet", "echo/echo")
+    said: list[str] = []
+    names = {"TOKEN": hub.admin_token, "print": said.append}
+    exec(compile(here, "example", "exec"), names)
+    names["client"].close()
+    assert said == ["Name three quiet places by the sea."]
+
+
+def test_the_answer_and_the_error_of_the_messages_page_have_the_shape_of_real_ones(read, hub):
+    for model, mark in (("echo/echo", '"stop_reason"'), ("gpt-9", '"error_code"')):
+        answer = httpx.post(
+            f"{hub.base_url}/v1/messages",
+            headers=hub.headers(),
+            json={
+                "model": model,
+                "max_tokens": 9,
+                "messages": [{"role": "user", "content": "And again"}],
+            },
+        )
+        block = next(b for b in read("docs/messages.md").blocks("json") if mark in b)
+        assert shape(answer.json()) == shape(msgspec.json.decode(block))
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/getting-started.md"])
 def test_the_example_as_a_library_makes_an_application_with_the_hub_s_routes(name, read):
     (block,) = [block for block in read(name).blocks("python") if "Litestar" in block]

@@ -9,6 +9,9 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from llm_mcp_hub.api.anthropic import convert as anthropic_convert
+from llm_mcp_hub.api.anthropic.errors import TYPES
+from llm_mcp_hub.api.anthropic.schemas import ContentBlock, MessagesRequest
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.openai import convert
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
@@ -29,6 +32,7 @@ from llm_mcp_hub.workers.worker_limits import WorkerLimits
 
 ERRORS = "docs/errors.md"
 API = "docs/rest-api.md"
+MESSAGES = "docs/messages.md"
 CONFIGURATION = "docs/configuration.md"
 PLUGINS = load_plugins()
 KINDS = {factory.kind: factory for factory in PLUGINS.provider_factories()}
@@ -173,6 +177,40 @@ def test_every_field_of_a_request_is_listed_with_what_becomes_of_it(read):
     assert by_kind["ignored"] == list(convert.IGNORED)
     assert set(by_kind["refused"]) == {*convert._REFUSED, *convert._OBSOLETE}
     assert all(f"`{effort.value}`" in table["reasoning_effort"][1] for effort in Effort)
+
+
+def test_every_field_of_a_request_in_anthropics_dialect_is_listed_with_what_becomes_of_it(read):
+    table = read(MESSAGES).table("## Fields of a request")
+    assert set(table) == set(MessagesRequest.__struct_fields__)
+    by_kind = {
+        kind: [name for name, row in table.items() if row[0] == kind]
+        for kind in ("honoured", "accepted", "ignored", "refused")
+    }
+    assert sum(map(len, by_kind.values())) == len(table)
+    assert by_kind["ignored"] == list(anthropic_convert.IGNORED)
+    assert set(by_kind["refused"]) == {*anthropic_convert.REFUSED, "context_management"}
+
+
+def test_every_budget_of_thinking_is_explained(read):
+    section = read(MESSAGES).section("## Thinking")
+    for most, effort in anthropic_convert.BUDGETS:
+        assert re.search(rf"{most}\b\D*`{effort.value}`", section)
+
+
+def test_every_block_of_a_message_is_listed(read):
+    kinds = {kind.__struct_config__.tag for kind in ContentBlock.__args__}
+    section = read(MESSAGES).section("## Messages")
+    assert all(f"`{kind}`" in section for kind in kinds)
+
+
+def test_every_type_of_an_error_in_anthropics_dialect_is_listed(read):
+    section = read(MESSAGES).section("## Errors")
+    listed = {
+        int(status): name
+        for statuses, name in re.findall(r"^\| ([\d, ]+) \| `(\w+)` \|$", section, re.MULTILINE)
+        for status in statuses.split(", ")
+    }
+    assert listed == TYPES
 
 
 def test_every_role_of_a_message_is_listed(read):

@@ -3,6 +3,7 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
+from llm_mcp_hub.api.anthropic.messages import messages_handlers
 from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.hub.access_tokens import access_token_handlers
@@ -31,6 +32,7 @@ def hub_router(hub: Hub, path: str, mcp: McpRoutes, mounts: Mounts) -> Router:
         chat_handler(hub, gate),
         create_handler(hub, gate),
         *response_handlers(hub, gate),
+        *messages_handlers(hub, gate),
         *model_handlers(hub, gate),
         *provider_handlers(hub, gate),
         *pressure_handlers(hub, gate),

@@ -258,17 +258,29 @@ class ChatCompletionChunk(Struct, frozen=True):
 
 
 class ModelObject(Struct, frozen=True):
-    """A model. `owned_by` is its provider; an alias is the hub's, and says what it stands for."""
+    """A model, as OpenAI's clients read it and as Anthropic's do.
+
+    Attributes:
+        owned_by: Its provider; an alias is the hub's, and `stands_for` says what is asked for it.
+        created: Unix seconds, 0 where the vendor does not say; `created_at` is the same (RFC 3339).
+    """
 
     id: str
     owned_by: str
+    display_name: str
     created: int = 0
+    created_at: str = "1970-01-01T00:00:00Z"
     object: Literal["model"] = "model"
     stands_for: tuple[str, ...] | UnsetType = UNSET
+    type: Literal["model"] = "model"
+    lifecycle: Literal["active"] = "active"
 
 
 class ModelList(Struct, frozen=True):
-    """`GET /v1/models`."""
+    """`GET /v1/models`: all of them on one page."""
 
     data: list[ModelObject] = field(default_factory=list)
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: Literal[False] = False
     object: Literal["list"] = "list"

@@ -1,0 +1,1 @@
+"""Anthropic's dialect: schemas, pure conversion, and the routes."""

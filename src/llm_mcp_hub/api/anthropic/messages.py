@@ -1,0 +1,60 @@
+"""`POST /v1/messages` and `POST /v1/messages/count_tokens`."""
+
+import msgspec
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Scope
+
+from llm_mcp_hub.api.answer import Answer, AnyTurn
+from llm_mcp_hub.api.anthropic.convert import Converted, convert_request
+from llm_mcp_hub.api.anthropic.errors import error_body
+from llm_mcp_hub.api.anthropic.schemas import MessagesRequest
+from llm_mcp_hub.api.anthropic.wire import MessagesForm
+from llm_mcp_hub.api.gate import Gate
+from llm_mcp_hub.api.turn_request import TurnCall, decode
+from llm_mcp_hub.api.turn_route import open_turn, turn_handler
+from llm_mcp_hub.domain.access import Principal
+from llm_mcp_hub.domain.access import Scope as AccessScope
+from llm_mcp_hub.errors import NotFound
+from llm_mcp_hub.hub import Hub
+
+PATH = "/v1/messages"
+COUNT_PATH = "/v1/messages/count_tokens"
+REQUEST_ID_HEADER = b"request-id"
+
+_decoder = msgspec.json.Decoder(MessagesRequest)
+
+
+def messages_handlers(hub: Hub, gate: Gate) -> list[ASGIRouteHandler]:
+    """The routes for one hub."""
+
+    async def admit(scope: Scope) -> Principal:
+        return await gate.admit(scope, AccessScope.CHAT, token_header=True)
+
+    async def serve(call: TurnCall, answer: Answer) -> None:
+        request = decode(_decoder, call.body)
+        converted = convert_request(request)
+        await answer.write(
+            _open(hub, call, converted, answer),
+            MessagesForm(show_thinking=converted.show_thinking),
+            stream=bool(request.stream),
+        )
+
+    async def count(_call: TurnCall, _answer: Answer) -> None:
+        raise NotFound(
+            "The hub can't count the tokens of a request without sending it: the vendors' programs "
+            "don't offer it, and a guess would be taken for a count. `usage` of each answer has "
+            "the true numbers."
+        )
+
+    return [
+        turn_handler(PATH, hub, admit, error_body, serve),
+        turn_handler(COUNT_PATH, hub, admit, error_body, count),
+    ]
+
+
+async def _open(hub: Hub, call: TurnCall, converted: Converted, answer: Answer) -> AnyTurn:
+    """Open the turn, whose id Anthropic's clients show as that of the request."""
+    command = call.addressed(converted.command)
+    turn = await open_turn(hub, call.principal, command, converted.ignored, answer)
+    answer.headers.append((REQUEST_ID_HEADER, turn.turn_id.encode()))
+    return turn
