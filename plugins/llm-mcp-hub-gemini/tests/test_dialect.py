@@ -16,6 +16,7 @@ from llm_mcp_hub.providers.dialect import Event, Pong, Ready
 from llm_mcp_hub.providers.shared_dialect import Opened, Over, Said
 from llm_mcp_hub.testing.turns import message, turn_request
 from llm_mcp_hub.workers.framing import LineFramer
+from llm_mcp_hub_acp.client_tools.server import ToolServer
 from llm_mcp_hub_acp.dialect import AcpDialect
 from llm_mcp_hub_gemini.provider import PROFILE
 
@@ -44,7 +45,7 @@ class Player:
     """Does what the hub does: opens as many conversations as are needed, and asks in each."""
 
     def __init__(self, name: str) -> None:
-        self.dialect = AcpDialect(PROFILE, Path("/private"))
+        self.dialect = AcpDialect(PROFILE, Path("/private"), ToolServer())
         self.told: dict[str, list[Event]] = {}
         self.sent: list[dict[str, object]] = []
         self._requests = deque(REQUESTS[name])
@@ -156,7 +157,7 @@ def test_nor_on_how_often(name: str, sizes: list[int]) -> None:
 
 
 def test_a_sign_of_life_is_whatever_it_says_to_what_it_does_not_know() -> None:
-    dialect = AcpDialect(PROFILE, Path("/private"))
+    dialect = AcpDialect(PROFILE, Path("/private"), ToolServer())
     assert dialect.ping()
     [line] = dialect.data_to_send().splitlines()
     number = msgspec.json.decode(line)["id"]
@@ -166,7 +167,7 @@ def test_a_sign_of_life_is_whatever_it_says_to_what_it_does_not_know() -> None:
 
 
 def test_a_line_that_is_no_json_asks_for_a_login() -> None:
-    dialect = AcpDialect(PROFILE, Path("/private"))
+    dialect = AcpDialect(PROFILE, Path("/private"), ToolServer())
     dialect.probe()
     with pytest.raises(LoginRequired, match="setup gemini"):
         dialect.receive((b"\x1b[?1049hPlease visit the following URL to authorize:",))

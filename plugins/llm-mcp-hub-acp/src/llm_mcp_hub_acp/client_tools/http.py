@@ -6,11 +6,14 @@ before its body is read. Every answer ends its connection, so none is left open 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import httptools
 
 READ_SECONDS = 30.0
 """How long a request may take to arrive."""
+LINGER_SECONDS = 1.0
+"""How long what comes after a refusal is still read, and thrown away."""
 MOST_HEAD_BYTES = 16 * 1024
 MOST_BODY_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -120,6 +123,16 @@ async def read_request(
     except TimeoutError:
         raise Refused(408) from None
     return request
+
+
+async def linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let a refusal arrive: to close with something unread would take it back."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            writer.write_eof()
+            while size < MOST_BODY_BYTES and (data := await reader.read(CHUNK_BYTES)):
+                size += len(data)
 
 
 def answer(status: int, body: bytes = b"", more: str = "") -> bytes:

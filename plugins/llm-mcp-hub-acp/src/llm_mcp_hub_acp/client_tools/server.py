@@ -98,6 +98,7 @@ class ToolServer:
         except Refused as refused:
             allow = "Allow: POST\r\n" if refused.status == 405 else ""
             writer.write(http.answer(refused.status, more=allow))
+            await http.linger(reader, writer)
         else:
             if request is not None:
                 await self._answer(reader, writer, request)
