@@ -6,20 +6,29 @@ so an answer to `fake:tell` shows exactly that. Run as a script, with the standa
 
 It is made for agents that differ from the Gemini CLI: `--switch=config` has the model as a
 configuration option, `--usage=update` tells the token counts in an update, `--garbage` greets with
-a line that is no JSON, `--mute` answers nothing, `--needs-login=METHOD` wants `authenticate`.
+a line that is no JSON, `--mute` answers nothing, `--needs-login=METHOD` wants `authenticate`,
+`--mcp` says that it knows MCP servers over HTTP, and `--mcp=deaf` says so and asks them nothing.
 
 In a prompt: `fake:hang`, `fake:slow` (says one word first), `fake:deaf` (and is not stopped),
 `fake:die`, `fake:garbage`, `fake:permission`, `fake:tool`, `fake:file`, `fake:error CODE`,
 `fake:stop REASON`, `fake:silence`, `fake:think`, `fake:hold` (says one word, then waits until as
-many sessions hold as `--together` says), `fake:tell`.
+many sessions hold as `--together` says), `fake:tell`. With tools: `fake:list`, `fake:call NAME
+JSON` (tells the result), `fake:both NAME` (two calls at once), `fake:drop NAME` (waits for the
+result until `fake:release` comes elsewhere), `fake:own` (a tool of its own).
+
+Over 300 lines because it is one script that runs without anything of ours around it.
 """
 
 import json
 import os
 import sys
 import threading
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from typing import Any
+from urllib.parse import urlsplit
 
 MODELS = ("small", "large")
 WORDS = "words of the agent"
@@ -53,6 +62,7 @@ class Agent:
         self._replied = threading.Condition()
         self._asked = 0
         self._logged_in = "needs-login" not in self._options
+        self.dropped = threading.Event()
         self.together = threading.Barrier(int(self._options.get("together", "1")))
 
     def option(self, name: str) -> str | None:
@@ -100,7 +110,7 @@ class Agent:
         session = self._sessions.get(params.get("sessionId", ""))
         if method == "session/cancel":
             if session is not None:
-                session.cancelled.set()
+                session.cancel()
         elif method == "session/prompt" and session is not None:
             session.begin(number, params["prompt"])
         else:
@@ -118,12 +128,13 @@ class Agent:
         if method == "initialize":
             version = int(self._options.get("protocol", "1"))
             info = {"name": "scripted", "version": "1.2.3"}
-            return {"protocolVersion": version, "agentInfo": info, "agentCapabilities": {}}
+            can = {"mcpCapabilities": {"http": True}} if "mcp" in self._options else {}
+            return {"protocolVersion": version, "agentInfo": info, "agentCapabilities": can}
         if method == "authenticate":
             self._logged_in = params["methodId"] == self._options.get("needs-login")
             return {} if self._logged_in else -32000
         if method == "session/new":
-            return self._new_session() if self._logged_in else -32000
+            return self._new_session(params["mcpServers"]) if self._logged_in else -32000
         if session is None:
             return -32601
         known = {"session/set_mode": "modeId"}
@@ -143,9 +154,12 @@ class Agent:
             session.model = value
         return {}
 
-    def _new_session(self) -> dict[str, Any]:
+    def _new_session(self, servers: list[dict[str, Any]]) -> dict[str, Any]:
         name = f"session-{len(self._sessions)}"
-        self._sessions[name] = Session(self, name)
+        tools = Tools(servers[0]) if servers else None
+        self._sessions[name] = Session(self, name, tools)
+        if tools is not None and self._options["mcp"] != "deaf":
+            tools.greet()
         if self._options.get("switch") == "config":
             values = [{"value": model, "name": model.title()} for model in MODELS]
             option = {"id": "model", "type": "select", "currentValue": "small", "options": values}
@@ -157,10 +171,49 @@ class Agent:
         }
 
 
+class Tools:
+    """An MCP client of one server."""
+
+    def __init__(self, server: dict[str, Any]) -> None:
+        self._url = urlsplit(server["url"])
+        self._headers = {one["name"]: one["value"] for one in server["headers"]}
+        self._sockets: list[socket] = []
+
+    def greet(self) -> None:
+        """What comes before all else."""
+        self.ask("initialize", protocolVersion="2025-06-18", capabilities={})
+        self.ask("tools/list")
+
+    def ask(self, method: str, **params: Any) -> Any:
+        """A request, and its result; None if it was given up."""
+        connection = self.send(method, **params)
+        self._sockets.append(connection.sock)
+        with suppress(OSError, HTTPException):
+            answer = connection.getresponse().read().decode()
+            data = [part for part in answer.split("\n") if part.startswith(("{", "data: "))]
+            if data:
+                return json.loads(data[-1].removeprefix("data: "))["result"]
+        return None
+
+    def hang_up(self) -> None:
+        """Give up what was asked."""
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(SHUT_RDWR)
+
+    def send(self, method: str, **params: Any) -> HTTPConnection:
+        """A request alone."""
+        connection = HTTPConnection(str(self._url.hostname), self._url.port, timeout=60)
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        connection.request("POST", self._url.path, json.dumps(message), self._headers)
+        return connection
+
+
 class Session:
     """One conversation: what was said in it, and the turn that runs."""
 
-    def __init__(self, agent: Agent, name: str) -> None:
+    def __init__(self, agent: Agent, name: str, tools: Tools | None = None) -> None:
+        self._tools = tools
         self.mode = "default"
         self.model = "small"
         self.cancelled = threading.Event()
@@ -174,6 +227,12 @@ class Session:
         texts = [block.get("text", f"[{block['type']}]") for block in prompt]
         self._told += [f"user: {text}" for text in texts]
         threading.Thread(target=self._turn, args=(number, texts[-1]), daemon=True).start()
+
+    def cancel(self) -> None:
+        """End the turn that runs."""
+        self.cancelled.set()
+        if self._tools is not None:
+            self._tools.hang_up()
 
     def _turn(self, number: int, text: str) -> None:
         order, _, argument = text.strip().partition(" ")
@@ -249,6 +308,58 @@ class Session:
         self._say("Let me look.")
         self._update("tool_call", toolCallId="1", title="ls", status="in_progress")
         self.cancelled.wait()
+
+    def _own(self, _: str) -> None:
+        self._update("tool_call", toolCallId="own", title="ls", status="in_progress")
+        self._update("tool_call_update", toolCallId="own", status="completed")
+        self._say("word")
+        self.cancelled.wait()
+
+    def _called(self, name: str, arguments: dict[str, Any], number: int = 0) -> str:
+        call_id = f"{len(self._told)}-{number}"
+        self._update("tool_call", toolCallId=call_id, title=name, status="in_progress")
+        assert self._tools is not None  # noqa: S101  # the test's own mistake
+        result = self._tools.ask("tools/call", name=name, arguments=arguments)
+        if result is None:
+            return ""
+        state = "failed" if result["isError"] else "completed"
+        self._update("tool_call_update", toolCallId=call_id, status=state)
+        return json.dumps(result["content"])
+
+    def _list(self, _: str) -> None:
+        tools = self._tools.ask("tools/list")["tools"] if self._tools is not None else []
+        self._say(json.dumps(tools))
+
+    def _call(self, argument: str) -> None:
+        name, _, arguments = argument.partition(" ")
+        self._say("hm", "agent_thought_chunk")
+        self._say("Let me see.")
+        self._say(self._called(name, json.loads(arguments or "{}")))
+
+    def _both(self, name: str) -> None:
+        said: dict[int, str] = {}
+
+        def call(number: int) -> None:
+            said[number] = self._called(name, {"number": number}, number)
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._say(" ".join(said[number] for number in sorted(said)))
+
+    def _drop(self, name: str) -> None:
+        assert self._tools is not None  # noqa: S101  # the test's own mistake
+        connection = self._tools.send("tools/call", name=name, arguments={})
+        connection.getresponse()
+        self._agent.dropped.wait()
+        connection.close()
+        self.cancelled.wait()
+
+    def _release(self, _: str) -> None:
+        self._agent.dropped.set()
+        self._say("word")
 
     def _error(self, argument: str) -> int:
         return int(argument)
