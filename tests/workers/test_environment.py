@@ -8,6 +8,8 @@ from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.workers.environment import (
     FORBIDDEN_MARKS,
     INHERITED,
+    NO_PROXIES,
+    PROXIES,
     child_environment,
     is_forbidden,
     refuse_forbidden,
@@ -65,4 +67,27 @@ def test_a_child_sees_what_is_set_for_it_and_what_is_allowed(
 ) -> None:
     seen = child_environment(parent, extra)
     allowed = {name: value for name, value in parent.items() if name in INHERITED}
-    assert seen == {"LANG": "C.UTF-8", **allowed, **extra}
+    shown = {name: value for name, value in seen.items() if name not in NO_PROXIES}
+    expected = {"LANG": "C.UTF-8", **allowed, **extra}
+    assert shown == {name: value for name, value in expected.items() if name not in NO_PROXIES}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "a"}, "a"),
+        ({"HTTPS_PROXY": ""}, None),
+        ({"HTTPS_PROXY": "http://p"}, "127.0.0.1"),
+        ({"http_proxy": "http://p", "NO_PROXY": "a, .b"}, "a,.b,127.0.0.1"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "127.0.0.1"}, "127.0.0.1"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "*"}, "*"),
+    ],
+)
+def test_what_a_child_asks_of_this_machine_goes_through_no_proxy(
+    given: dict[str, str], shown: str | None
+) -> None:
+    seen = child_environment(given, {})
+    proxied = any(given.get(name) for name in PROXIES)
+    told = {seen.get(name) for name in NO_PROXIES}
+    assert told == ({shown} if proxied else {given.get(name) for name in NO_PROXIES})

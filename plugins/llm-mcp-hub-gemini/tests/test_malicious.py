@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.testing.turns import run_turn, turn_request
 from llm_mcp_hub_gemini.provider import GeminiProvider
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist, Reply, Request
@@ -126,6 +127,32 @@ async def test_no_tool_that_the_model_calls_does_anything(
     assert processes == [set()]
     [_, answer] = api.requests[1].turns[-2:]
     assert "not found in registry" in json.dumps(answer)
+    trap.check(api)
+
+
+def under_the_same_name(tool: str) -> Tool:
+    """A tool of the client's that is called like one of the Gemini CLI's own."""
+    return Tool(tool, "The client's own", {"type": "object", "additionalProperties": True})
+
+
+@pytest.mark.parametrize("tool", sorted(attacks(Trap.nowhere())))
+async def test_nor_does_it_if_the_client_has_a_tool_of_that_name(
+    provider: GeminiProvider, api: FakeCodeAssist, trap: Trap, tool: str
+) -> None:
+    arguments = attacks(trap)[tool]
+    api.script(
+        Reply(tool=tool, arguments=arguments),
+        Reply(tool=f"mcp_client_{tool}", arguments=arguments),
+    )
+    request = turn_request("help me", model=MODEL, tools=[under_the_same_name(tool)])
+    outcome = await run_turn(provider, request)
+    # Its own does not exist; the client's is the client's affair, and waits for its result.
+    [_, answer] = api.requests[1].turns[-2:]
+    assert "not found in registry" in json.dumps(answer)
+    [call] = outcome.completion.tool_calls
+    assert (call.name, json.loads(call.arguments)) == (tool, arguments)
+    assert list(api.requests[1].declarations) == [f"mcp_client_{tool}"]
+    assert children(provider) == set()
     trap.check(api)
 
 

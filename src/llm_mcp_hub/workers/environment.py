@@ -1,9 +1,11 @@
 """The environment of a child process: built from an allow-list, never inherited.
 
-Guarantee: a variable reaches a child only if it is named here or set by the worker spec, and a
-variable that could make a vendor's tool bill an API key is refused by name.
+Guarantee: a variable reaches a child only if it is named here or set by the worker spec; a variable
+that could make a vendor's tool bill an API key is refused by name; what a child asks of this machine
+goes through no proxy.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from llm_mcp_hub.errors import ConfigError
@@ -25,6 +27,10 @@ INHERITED = (
     "NODE_EXTRA_CA_CERTS",
 )
 """Taken over from the hub's own environment: how to find programs, speak, and reach the net."""
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+NO_PROXIES = ("NO_PROXY", "no_proxy")
+LOOPBACK = "127.0.0.1"
 
 FORBIDDEN_MARKS = (
     "API_KEY",
@@ -71,4 +77,15 @@ def child_environment(parent: Mapping[str, str], extra: Mapping[str, str]) -> di
     """The whole environment of a child: the allowed part of `parent`, then `extra`."""
     allowed = {name: parent[name] for name in INHERITED if name in parent}
     allowed.setdefault("LANG", "C.UTF-8")
-    return {**allowed, **extra}
+    return _past_proxies({**allowed, **extra})
+
+
+def _past_proxies(environment: dict[str, str]) -> dict[str, str]:
+    """With the hub's own loopback servers, and their secrets, kept from any proxy."""
+    if not any(environment.get(name) for name in PROXIES):
+        return environment
+    told = next((environment[name] for name in NO_PROXIES if environment.get(name)), "")
+    hosts = [host for host in re.split(r"[,\s]+", told) if host]
+    if "*" not in hosts and LOOPBACK not in hosts:
+        hosts.append(LOOPBACK)
+    return {**environment, **dict.fromkeys(NO_PROXIES, ",".join(hosts))}
