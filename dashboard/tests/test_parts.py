@@ -211,12 +211,6 @@ def test_providers_are_counted_as_the_rest_api_s_overview_does(states, unused, w
     assert (counted["available"], counted["total"], counted["colour"]) == wanted
 
 
-def test_a_picture_of_an_unknown_kind_is_named_and_not_shown():
-    image = {"type": "image", "media_type": "image/svg+xml", "data": "AAAA"}
-    assert views.part(image) == {"kind": "data", "text": "", "label": "image/svg+xml"}
-    assert views.part({**image, "media_type": "image/png"})["text"].startswith("data:image/png")
-
-
 def test_the_smallest_shares_are_put_together():
     groups = [
         {

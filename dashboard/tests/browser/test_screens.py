@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from llm_mcp_hub.domain.access import Scope
 
-from .conftest import ask
+from .conftest import ask, violations
 
 EVIL = (
     "# Plan\n<script>window.evil = 1</script>"
@@ -76,6 +76,46 @@ def test_a_message_s_html_is_text_and_none_of_its_scripts_runs(screen, hub):
     link = page.get_by_role("link", name="a link").first
     assert "javascript" not in (link.get_attribute("href") or "")
     assert page.evaluate("window.evil") is None
+    assert screen.troubles == []
+
+
+EVIL_ARGUMENTS = (
+    '{"text":"<img src=x onerror=\\"window.evil = 4\\"><script>window.evil = 5</script>"}'
+)
+
+
+def test_a_tool_call_and_its_result_are_folded_and_shown_as_text(screen, hub, axe):
+    call = {
+        "id": "call_17",
+        "type": "function",
+        "function": {"name": "look_up", "arguments": EVIL_ARGUMENTS},
+    }
+    told = [
+        {"role": "user", "content": "Look it up."},
+        {"role": "assistant", "content": "I will.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_17", "content": '{"found":["<b>it</b>",1.50]}'},
+        {"role": "assistant", "content": "It is there."},
+        {"role": "user", "content": "Thank you."},
+    ]
+    assert ask(hub, "", "tool-talk", messages=told).status_code == 200
+    page = screen.open("/session?id=tool-talk")
+    called = page.locator("details.tool", has_text="Call of")
+    expect(called.locator("summary strong")).to_have_text("look_up")
+    expect(called.locator("pre")).not_to_be_visible()
+    called.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(called.locator("pre")).to_contain_text('"text": "<img src=x onerror=')
+    expect(called).to_contain_text("call_17")
+    found = page.locator("details.tool", has_text="Result of")
+    expect(found.locator("summary strong")).to_have_text("look_up")
+    found.locator("summary").click()
+    expect(found.locator("pre")).to_contain_text('"<b>it</b>",\n    1.50')
+    assert page.locator("main script, main img").count() == 0
+    assert page.evaluate("window.evil") is None
+    assert violations(page, axe) == []
+    screen.shoot("session-tools-light")
+    page.set_viewport_size({"width": 360, "height": 780})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert screen.troubles == []
 
 

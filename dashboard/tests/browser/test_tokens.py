@@ -60,3 +60,19 @@ def test_each_login_has_the_colour_of_its_state_and_says_it_in_words(logins, mak
     page = window.open("/")
     expect(page.locator("#health")).to_contain_text("Degraded", timeout=WAIT_MS)
     window.shoot("overview-degraded-light")
+
+
+def test_what_the_hub_says_of_its_logins_is_korean_in_the_korean_view(logins, make_screen):
+    window = make_screen(logins, locale="ko-KR")
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("개요")
+    page = window.open("/tokens")
+    red = page.locator("section.edge-red")
+    expect(red).to_contain_text("로그인이 만료되었습니다.")
+    expect(red).to_contain_text("`llm-mcp-hub setup red`을(를) 실행해 다시 로그인하세요.")
+    expect(page.locator("main [lang=en]")).to_have_count(0)
+    page.get_by_role("button", name="지금 확인: green").click()
+    notice = page.locator(".notices")
+    # What a code stands for, and the case in the hub's own words.
+    expect(notice).to_contain_text(re.compile("[가-힣]+"))
+    window.shoot("token-colours-korean")

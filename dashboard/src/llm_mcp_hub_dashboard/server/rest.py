@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -103,8 +103,15 @@ class Rest:
 
         Many tabs that are looked at together so cost the hub no more than one.
         """
-        now = time.monotonic()
         key = f"{path}?{sorted(_without_empty(query).items())}"
+        return await self._share(key, lambda: self.get(path, **query))
+
+    async def shared_health(self) -> Any:
+        """As `health`, shared in the same way."""
+        return await self._share("health", self.health)
+
+    async def _share(self, key: str, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        now = time.monotonic()
         made, task = self._shared.get(key, (0.0, None))
         if task is None or (task.done() and now - made > SHARED_SECONDS):
             self._shared = {
@@ -112,7 +119,7 @@ class Rest:
                 for name, entry in self._shared.items()
                 if now - entry[0] <= SHARED_SECONDS or not entry[1].done()
             }
-            task = asyncio.get_running_loop().create_task(self.get(path, **query))
+            task = asyncio.get_running_loop().create_task(make())
             task.add_done_callback(_retrieved)
             self._shared[key] = now, task
         return await asyncio.shield(task)

@@ -3,7 +3,7 @@
 Guarantee: whatever a message contains, no script runs and nothing is fetched from elsewhere.
 Markdown is rendered without its HTML, which appears as the text it is; links that are no web
 addresses lose their target; pictures in Markdown are not shown; pictures of messages are data of
-four known types.
+four known types. Calls of tools and their results are plain text, folded.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ def said(message: Any) -> rx.Component:
             ),
             class_name="said-head",
         ),
-        rx.foreach(message["parts"].to(list[dict[str, str]]), _part),
+        rx.foreach(message["parts"].to(list[dict[str, Any]]), _part),
         class_name=rx.cond(message["role"] == "user", "said said-user", "said"),
     )
 
@@ -94,17 +94,42 @@ def role_word(role: Any) -> rx.Component:
 def _part(part: Any) -> rx.Component:
     return rx.match(
         part["kind"],
-        ("text", words(part["text"])),
+        ("text", words(part["text"].to(str))),
         (
             "image",
             rx.el.img(
-                src=part["text"],
+                src=part["text"].to(str),
                 alt=t("Picture in this message", "이 메시지의 이미지"),
                 class_name="picture",
             ),
         ),
-        rx.el.div(
-            rx.el.strong(part["label"], class_name="mono"),
-            rx.el.div(part["text"], class_name="plain"),
+        ("call", _folded(part, "wrench", t("Call of", "도구 호출"))),
+        (
+            "result",
+            _folded(
+                part,
+                "corner-down-right",
+                rx.cond(
+                    part["failed"],
+                    t("Failure of", "도구 실패"),
+                    t("Result of", "도구 결과"),
+                ),
+            ),
         ),
+        rx.el.div(rx.el.strong(part["label"].to(str), class_name="mono")),
+    )
+
+
+def _folded(part: Any, icon: str, what: Any) -> rx.Component:
+    """A tool's name and a glance at what it was given or gave, and all of it unfolded."""
+    return rx.el.details(
+        rx.el.summary(
+            rx.icon(icon, size=13, aria_hidden="true"),
+            rx.el.span(what),
+            rx.el.strong(part["label"].to(str), class_name="mono"),
+            rx.el.span(part["glance"].to(str), class_name="soft mono glance"),
+        ),
+        rx.el.p(t("Call", "호출"), " ", part["call"].to(str), class_name="soft mono"),
+        rx.el.pre(part["text"].to(str), tab_index=0),
+        class_name=rx.cond(part["failed"], "tool tool-failed", "tool"),
     )

@@ -8,7 +8,7 @@ from reflex_components_core.el.elements.base import BaseHTML  # type: ignore[imp
 from llm_mcp_hub_dashboard.ui.notices import notices
 from llm_mcp_hub_dashboard.ui.parts import dot
 from llm_mcp_hub_dashboard.ui.session import Tab
-from llm_mcp_hub_dashboard.ui.text import KOREAN, Prefs, t
+from llm_mcp_hub_dashboard.ui.text import KOREAN, Prefs, hub_words, t
 from llm_mcp_hub_dashboard.ui.top import Top
 
 PLACES = (
@@ -253,10 +253,13 @@ def _alerts() -> rx.Component:
                                         rx.fragment(" · ", alert["subject"]),
                                     ),
                                 ),
-                                rx.el.div(alert["text"], lang="en"),
+                                rx.el.div(hub_words(alert["text"], alert["text_ko"])),
                                 rx.cond(
                                     alert["remedy"] != "",
-                                    rx.el.div(alert["remedy"], lang="en", class_name="soft small"),
+                                    rx.el.div(
+                                        hub_words(alert["remedy"], alert["remedy_ko"]),
+                                        class_name="soft small",
+                                    ),
                                 ),
                                 class_name="line-text",
                             ),

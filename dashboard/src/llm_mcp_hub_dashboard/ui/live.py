@@ -13,11 +13,18 @@ import structlog
 
 from llm_mcp_hub_dashboard.server.admins import Admin, find_admin
 from llm_mcp_hub_dashboard.server.rest import Rest, RestError, SignedOutError
+from llm_mcp_hub_dashboard.ui.korean import error
 from llm_mcp_hub_dashboard.ui.notices import say
 from llm_mcp_hub_dashboard.ui.session import Tab
 
 SECONDS = 2.0
 """How old what is shown may be."""
+
+LATE = ("The hub did not answer in time.", "허브가 제시간에 응답하지 않았습니다.")
+UNREADABLE = (
+    "The dashboard could not read the answer; the log says why.",
+    "대시보드가 응답을 읽지 못했습니다. 로그에 이유가 있습니다.",
+)
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -29,11 +36,13 @@ class Live(rx.State, mixin=True):
 
     Attributes:
         phase: `loading` until the first answer, then `ready`, or `failed` if there was none.
-        problem: Why the latest attempt failed; empty if it did not.
+        problem: Why the latest attempt failed; empty if it did not. `problem_ko` is the same in
+            Korean, if that is known.
     """
 
     phase: str = "loading"
     problem: str = ""
+    problem_ko: str = ""
 
     def show(self, values: dict[str, Any]) -> None:
         """Take over what has changed."""
@@ -48,16 +57,15 @@ async def keep(state: Any, load: Load, seconds: float = SECONDS) -> None:
         admin = find_admin((await state.get_state(Tab)).handle)
     while admin is not None:
         try:
-            values = {**await load(admin.rest), "phase": "ready", "problem": ""}
+            values = {**await load(admin.rest), **_well()}
         except SignedOutError:
             await admin.end()
             break
-        except (RestError, TimeoutError) as error:
-            message = error.message if isinstance(error, RestError) else "no answer in time"
-            values = _failed(state, message)
+        except (RestError, TimeoutError) as failure:
+            values = _failed(state, *_told(failure))
         except Exception:  # a defect must not leave a page that seems up to date
             log.exception("dashboard.load_failed", state=type(state).__name__)
-            values = _failed(state, "The dashboard could not read the answer; the log says why.")
+            values = _failed(state, *UNREADABLE)
         async with state:
             state.show(values)
         if not seconds:
@@ -68,9 +76,21 @@ async def keep(state: Any, load: Load, seconds: float = SECONDS) -> None:
         (await state.get_state(Tab)).signed_out = True
 
 
-def _failed(state: Any, message: str) -> dict[str, Any]:
+def _well() -> dict[str, Any]:
+    return {"phase": "ready", "problem": "", "problem_ko": ""}
+
+
+def _failed(state: Any, english: str, korean: str) -> dict[str, Any]:
     """What is shown after a failure: what was there, if anything was."""
-    return {"problem": message, "phase": "ready" if state.phase == "ready" else "failed"}
+    phase = "ready" if state.phase == "ready" else "failed"
+    return {"problem": english, "problem_ko": korean, "phase": phase}
+
+
+def _told(failure: RestError | TimeoutError) -> tuple[str, str]:
+    """What a failure says, in both languages."""
+    if isinstance(failure, RestError):
+        return failure.message, error(failure.code, failure.message)
+    return LATE
 
 
 async def admin_of(state: Any) -> Admin | None:
@@ -95,9 +115,9 @@ async def act(
     except SignedOutError:
         await admin.end()
         return None
-    except (RestError, TimeoutError) as error:
+    except (RestError, TimeoutError) as failure:
         async with state:
-            await say(state, "red", str(error) or "The hub did not answer in time.")
+            await say(state, "red", *_told(failure))
         return None
     if english:
         async with state:

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from llm_mcp_hub_dashboard.ui.parts import note
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.text import hub_words, t
 
 
 class Notices(rx.State):
@@ -30,7 +30,7 @@ class Notices(rx.State):
 
 
 async def say(state: Any, kind: str, english: str, korean: str = "") -> None:
-    """Show a notice from the event of any state; what the hub says is English in both languages."""
+    """Show a notice from the event of any state; without Korean it is in English in both."""
     shown = await state.get_state(Notices)
     shown.say(kind, english, korean or english)
 
@@ -45,7 +45,7 @@ def notices() -> rx.Component:
                     Notices.kind,
                     "info",
                     rx.flex(
-                        rx.el.span(t(Notices.english, Notices.korean), flex="1"),
+                        hub_words(Notices.english, Notices.korean, flex="1"),
                         rx.icon_button(
                             rx.icon("x", size=14, aria_hidden="true"),
                             on_click=Notices.clear,

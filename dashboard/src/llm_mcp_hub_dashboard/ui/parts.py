@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from llm_mcp_hub_dashboard.ui.text import joined, t
+from llm_mcp_hub_dashboard.ui.text import hub_words, joined, t
 
 
 def card(*children: Any, **props: Any) -> rx.Component:
@@ -73,13 +73,13 @@ def loading(lines: int = 3) -> rx.Component:
     )
 
 
-def problem(message: Any, retry: Any = None) -> rx.Component:
+def problem(message: Any, korean: Any, retry: Any = None) -> rx.Component:
     """What went wrong, in the hub's words, and a way to try again."""
     return note(
         "red",
         "circle-alert",
         rx.el.p(t("The hub could not answer.", "허브가 응답하지 못했습니다."), font_weight="600"),
-        rx.el.p(message, lang="en"),
+        rx.el.p(hub_words(message, korean)),
         *(
             [rx.button(t("Try again", "다시 시도"), on_click=retry, size="1", margin_top=".5rem")]
             if retry is not None
@@ -102,7 +102,7 @@ def loaded(state: Any, *content: Any, lines: int = 3) -> rx.Component:
                         "amber",
                         "wifi-off",
                         t("Not up to date: ", "최신 상태가 아닙니다: "),
-                        rx.el.span(state.problem, lang="en"),
+                        hub_words(state.problem, state.problem_ko),
                         role="status",
                     ),
                 ),
@@ -110,7 +110,7 @@ def loaded(state: Any, *content: Any, lines: int = 3) -> rx.Component:
                 class_name="stack",
             ),
         ),
-        ("failed", problem(state.problem, state.watch)),
+        ("failed", problem(state.problem, state.problem_ko, state.watch)),
         loading(lines),
     )
 

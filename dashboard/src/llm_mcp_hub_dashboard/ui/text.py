@@ -38,4 +38,10 @@ def joined(start: str, end: Any) -> rx.Var[Any]:
     return rx.Var.create(start) + rx.Var.create(end).to(str)
 
 
+def hub_words(english: Any, korean: Any, **props: Any) -> rx.Component:
+    """What the hub says, in Korean if that is known; a screen reader is told which it is."""
+    spoken = rx.cond(KOREAN & (korean != english), "ko", "en")
+    return rx.el.span(t(english, korean), lang=spoken, **props)
+
+
 LOCALE = t("en-GB", "ko-KR")

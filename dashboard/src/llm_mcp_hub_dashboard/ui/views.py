@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from llm_mcp_hub_dashboard.ui.korean import both
+
 Json = Mapping[str, Any]
 Row = dict[str, Any]
 
-IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-"""What a browser is given to show; everything else is named only."""
 LEVELS = {"error": ("critical", "red"), "warning": ("warning", "amber"), "info": ("info", "gray")}
 STATE_COLOURS = {"available": "green", "starting": "amber", "unavailable": "red"}
 HEALTH_COLOURS = {"healthy": "green", "degraded": "amber", "unhealthy": "red"}
@@ -26,8 +26,8 @@ def alerts(body: Json) -> list[Row]:
             "level": LEVELS[alert["severity"]][0],
             "colour": LEVELS[alert["severity"]][1],
             "subject": alert["subject"],
-            "text": alert["message"],
-            "remedy": alert["remedy"],
+            **both("text", alert["message"]),
+            **both("remedy", alert["remedy"]),
             "since": alert["since"],
         }
         for alert in body["data"]
@@ -40,10 +40,10 @@ def health(body: Json) -> Row:
         "status": body["status"],
         "colour": HEALTH_COLOURS[body["status"]],
         "hub_colour": HEALTH_COLOURS[body["hub"]["status"]],
-        "hub_message": body["hub"]["message"],
+        **both("hub_message", body["hub"]["message"]),
         "state_colour": HEALTH_COLOURS[body["state"]["status"]],
         "state_kind": STORES.get(body["state"]["kind"], body["state"]["kind"]),
-        "state_message": body["state"]["message"],
+        **both("state_message", body["state"]["message"]),
         "providers": body["providers"],
     }
 
@@ -89,9 +89,9 @@ def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
         "kind": body.get("kind", ""),
         "state": body["state"] if used else NOT_SET_UP,
         "colour": STATE_COLOURS[body["state"]] if used else "gray",
-        "reason": body["reason"] if used else "",
-        "warning": body["warning"] if used else "",
-        "remedy": credential.get("remedy", ""),
+        **both("reason", body["reason"] if used else ""),
+        **both("warning", body["warning"] if used else ""),
+        **both("remedy", credential.get("remedy", "")),
         "version": body["version"] or "–",
         "authentication": body["authentication"] or "–",
         "plan": credential.get("plan") or "–",
@@ -108,7 +108,7 @@ def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
         "served": pool["served"],
         "refused": pool["refused"],
         "died": pool["died"],
-        "paused": pool["paused"],
+        **both("paused", pool["paused"]),
         "quota": [quota(window) for window in body["quota"]],
         "pool": [worker(one) for one in workers],
         "draining": body.get("draining", False),
@@ -166,8 +166,8 @@ def tokens(body: Json, unused: Iterable[str] = ()) -> list[Row]:
             "expires_at": one["expires_at"],
             "days_left": one["days_left"],
             "verified_at": one["verified_at"],
-            "message": one["message"],
-            "remedy": one["remedy"],
+            **both("message", one["message"]),
+            **both("remedy", one["remedy"]),
             "renewal_url": one["renewal_url"],
         }
         for one in body["data"]
@@ -192,25 +192,6 @@ def session(body: Json) -> Row:
         "expires_at": body["expires_at"],
         "running_turn": body.get("running_turn") or "",
     }
-
-
-def message(role: str, parts: Iterable[Json], created_at: float | None = None) -> Row:
-    """A message of a conversation."""
-    return {"role": role, "created_at": created_at, "parts": [part(one) for one in parts]}
-
-
-def part(body: Json) -> Row:
-    """A part of a message: `kind` is `text`, `image` or `data`."""
-    if body["type"] == "text":
-        return {"kind": "text", "text": body["text"], "label": ""}
-    if body["type"] == "image":
-        if body["media_type"] in IMAGES:
-            source = f"data:{body['media_type']};base64,{body['data']}"
-            return {"kind": "image", "text": source, "label": ""}
-        return {"kind": "data", "text": "", "label": body["media_type"]}
-    if body["type"] == "tool_call":
-        return {"kind": "data", "text": body["arguments"], "label": f"{body['name']} →"}
-    return {"kind": "data", "text": body["text"], "label": f"← {body['call_id']}"}
 
 
 def last_hour(body: Json) -> Row:

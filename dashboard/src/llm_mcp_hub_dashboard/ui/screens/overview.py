@@ -9,7 +9,7 @@ from llm_mcp_hub_dashboard.ui import show, views
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, keep
 from llm_mcp_hub_dashboard.ui.parts import card, dot, figure, loaded, note
-from llm_mcp_hub_dashboard.ui.text import joined, t
+from llm_mcp_hub_dashboard.ui.text import hub_words, joined, t
 
 
 class Overview(Live, rx.State):
@@ -36,7 +36,7 @@ class Overview(Live, rx.State):
 
 async def load(rest: Rest) -> dict[str, Any]:
     """The hub's health, for which no state store is needed, and as much else as can be had."""
-    health = views.health(await rest.health())
+    health = views.health(await rest.shared_health())
     values: dict[str, Any] = {"health": health, "now": {}, "hour": {}, "turns": []}
     try:
         values["now"] = views.pressure(await rest.shared("/v1/pressure"))
@@ -137,12 +137,14 @@ def _halves() -> rx.Component:
                     t("Hub API", "허브 API"),
                     t("answers", "응답함"),
                     Overview.health["hub_message"],
+                    Overview.health["hub_message_ko"],
                 ),
                 _part(
                     Overview.health["state_colour"],
                     t("State store", "상태 저장소"),
                     Overview.health["state_kind"],
                     Overview.health["state_message"],
+                    Overview.health["state_message_ko"],
                 ),
                 _part(
                     Overview.counts["colour"],
@@ -151,7 +153,6 @@ def _halves() -> rx.Component:
                         f"{there} of {all_of_them} available",
                         f"{all_of_them}개 중 {there}개 사용 가능",
                     ),
-                    "",
                 ),
                 rx.foreach(
                     Overview.providers,
@@ -159,11 +160,8 @@ def _halves() -> rx.Component:
                         one["colour"],
                         one["name"],
                         _state_word(one["state"]),
-                        rx.cond(
-                            one["state"] == views.NOT_SET_UP,
-                            joined("llm-mcp-hub setup ", one["name"]),
-                            one["reason"],
-                        ),
+                        _or_set_up(one, one["reason"]),
+                        _or_set_up(one, one["reason_ko"]),
                     ),
                 ),
                 class_name="lines",
@@ -230,13 +228,23 @@ def _state_word(state: Any) -> rx.Component:
     )
 
 
-def _part(colour: Any, name: Any, word: Any, message: Any) -> rx.Component:
+def _or_set_up(one: Any, reason: Any) -> rx.Var[Any]:
+    """Why a provider is not available, or how one is set up that never was."""
+    command = joined("llm-mcp-hub setup ", one["name"])
+    return rx.cond(one["state"] == views.NOT_SET_UP, command, reason)
+
+
+def _part(colour: Any, name: Any, word: Any, message: Any = "", korean: Any = "") -> rx.Component:
     return rx.el.li(
         dot(colour),
         rx.el.span(name, class_name="line-name"),
         rx.el.span(
             word,
-            rx.cond(message != "", rx.el.span(" – ", message, lang="en", class_name="soft"), ""),
+            rx.cond(
+                message != "",
+                rx.el.span(" – ", hub_words(message, korean), class_name="soft"),
+                "",
+            ),
             class_name="line-text",
         ),
     )
@@ -256,5 +264,5 @@ def _login(one: Any) -> rx.Component:
             ),
             show.date_time(one["expires_at"]),
         ),
-        rx.el.p(one["remedy"], lang="en"),
+        rx.el.p(hub_words(one["remedy"], one["remedy_ko"])),
     )

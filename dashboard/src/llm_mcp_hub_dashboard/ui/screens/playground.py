@@ -8,12 +8,13 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.events import piece, until
 from llm_mcp_hub_dashboard.server.rest import Rest, RestError, SignedOutError
-from llm_mcp_hub_dashboard.ui import show
+from llm_mcp_hub_dashboard.ui import korean, show
 from llm_mcp_hub_dashboard.ui.conversation import growing, role_word, thought, words
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, admin_of, keep
 from llm_mcp_hub_dashboard.ui.parts import field, loaded, note, nothing
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.talk_views import entry_of, request_for
+from llm_mcp_hub_dashboard.ui.text import hub_words, t
 
 WRITE_SECONDS = 0.1
 """A growing answer is sent to the page at most so often."""
@@ -78,11 +79,11 @@ class Playground(Live, rx.State):
                 return
             model = self.model or (self.models[0] if self.models else "")
             tab = self.router.session.client_token
-            self.talk = [*self.talk, _entry("user", text)]
+            self.talk = [*self.talk, entry_of("user", text)]
             self.answering, self.answer, self.reasoning = True, "", ""
-            body = _request(model, self.system, self.talk)
+            body = request_for(model, self.system, self.talk)
         stop = _stops[tab] = asyncio.Event()
-        entry = _entry("assistant", "")
+        entry = entry_of("assistant", "")
         try:
             entry = await self._answer(admin.rest, body, stop)
         except SignedOutError:
@@ -96,7 +97,7 @@ class Playground(Live, rx.State):
     async def _answer(
         self, rest: Rest, body: dict[str, Any], stop: asyncio.Event
     ) -> dict[str, Any]:
-        text = reasoning = problem = ""
+        text = reasoning = problem = code = ""
         usage: dict[str, Any] | None = None
         begun, first, shown = time.monotonic(), None, 0.0
         try:
@@ -116,33 +117,18 @@ class Playground(Live, rx.State):
         except SignedOutError:
             raise
         except RestError as error:
-            problem = error.message
-        return _entry(
+            problem, code = error.message, error.code
+        return entry_of(
             "assistant",
             text,
             reasoning=reasoning,
             problem=problem,
+            problem_ko=korean.error(code, problem),
             stopped=stop.is_set(),
             first=first,
             seconds=time.monotonic() - begun,
             tokens=usage["completion_tokens"] if usage else None,
         )
-
-
-def _entry(role: str, text: str, **more: Any) -> dict[str, Any]:
-    empty = {"reasoning": "", "problem": "", "stopped": False, "first": None, "seconds": None}
-    return {"role": role, "text": text, "tokens": None, **empty, **more}
-
-
-def _request(model: str, system: str, talk: Any) -> dict[str, Any]:
-    messages = [{"role": "system", "content": system}] if system.strip() else []
-    messages += [{"role": one["role"], "content": one["text"]} for one in talk if one["text"]]
-    return {
-        "model": model,
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
 
 
 async def load(rest: Rest) -> dict[str, Any]:
@@ -224,7 +210,12 @@ def _said(one: Any) -> rx.Component:
         words(one["text"]),
         rx.cond(
             one["problem"] != "",
-            note("red", "circle-alert", rx.el.span(one["problem"], lang="en"), margin_top=".5rem"),
+            note(
+                "red",
+                "circle-alert",
+                hub_words(one["problem"], one["problem_ko"]),
+                margin_top=".5rem",
+            ),
         ),
         rx.cond(
             one["stopped"],

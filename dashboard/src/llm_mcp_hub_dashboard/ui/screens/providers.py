@@ -20,7 +20,7 @@ from llm_mcp_hub_dashboard.ui.parts import (
 )
 from llm_mcp_hub_dashboard.ui.screens.provider_form import add_provider
 from llm_mcp_hub_dashboard.ui.screens.provider_pool import quota, workers
-from llm_mcp_hub_dashboard.ui.text import joined, t
+from llm_mcp_hub_dashboard.ui.text import hub_words, joined, t
 
 DONE = {
     "drain": ("takes no new turns", "새 요청을 받지 않습니다"),
@@ -142,17 +142,17 @@ def _inside(one: Any) -> rx.Component:
             note(
                 "red",
                 "circle-alert",
-                rx.el.p(one["reason"], lang="en"),
-                rx.cond(one["remedy"] != "", rx.el.p(one["remedy"], lang="en")),
+                rx.el.p(hub_words(one["reason"], one["reason_ko"])),
+                rx.cond(one["remedy"] != "", rx.el.p(hub_words(one["remedy"], one["remedy_ko"]))),
             ),
         ),
         rx.cond(
             one["warning"] != "",
-            note("amber", "triangle-alert", rx.el.span(one["warning"], lang="en")),
+            note("amber", "triangle-alert", hub_words(one["warning"], one["warning_ko"])),
         ),
         rx.cond(
             one["paused"] != "",
-            note("amber", "circle-pause", rx.el.span(one["paused"], lang="en")),
+            note("amber", "circle-pause", hub_words(one["paused"], one["paused_ko"])),
         ),
         facts(
             fact(

@@ -8,7 +8,7 @@ import reflex as rx
 from llm_mcp_hub_dashboard.server.admins import Admin
 from llm_mcp_hub_dashboard.server.events import piece, until
 from llm_mcp_hub_dashboard.server.rest import Rest, RestError
-from llm_mcp_hub_dashboard.ui import show, views
+from llm_mcp_hub_dashboard.ui import show, talk_views, views
 from llm_mcp_hub_dashboard.ui.conversation import growing, said
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, admin_of, keep
@@ -120,16 +120,13 @@ async def load_session(rest: Rest, name: str, owner: str, shown: int) -> dict[st
         if error.status != 404:
             raise
         return {"gone": True, "session": {}, "messages": []}
-    latest = body["messages"][-shown:]
+    latest = talk_views.messages(body["messages"], shown)
     return {
         "gone": False,
         "session": views.session(body["session"]),
         "system": body["system"],
         "earlier": len(body["messages"]) - len(latest),
-        "messages": [
-            views.message(one["message"]["role"], one["message"]["parts"], one["created_at"])
-            for one in latest
-        ],
+        "messages": latest,
     }
 
 

@@ -9,7 +9,7 @@ from llm_mcp_hub_dashboard.ui import show, views
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, keep
 from llm_mcp_hub_dashboard.ui.parts import card, fact, facts, loaded, nothing, set_up_hint
-from llm_mcp_hub_dashboard.ui.text import joined, t
+from llm_mcp_hub_dashboard.ui.text import hub_words, joined, t
 
 
 class Tokens(Live, rx.State):
@@ -144,11 +144,17 @@ def _known(one: Any) -> rx.Component:
         ),
         rx.cond(
             one["message"] != "",
-            rx.el.p(one["message"], lang="en", class_name="soft small", margin_top=".8rem"),
+            rx.el.p(
+                hub_words(one["message"], one["message_ko"]),
+                class_name="soft small",
+                margin_top=".8rem",
+            ),
         ),
         rx.cond(
             one["remedy"] != "",
-            rx.el.p(one["remedy"], lang="en", class_name="small", margin_top=".4rem"),
+            rx.el.p(
+                hub_words(one["remedy"], one["remedy_ko"]), class_name="small", margin_top=".4rem"
+            ),
         ),
     )
 
