@@ -258,6 +258,7 @@ class Hub:
             await self.stop_turns()
             await self.background.aclose()
             await self.monitor.aclose()
+            await self.status.verified.aclose()
             await self.providers.aclose()
             await self.registry.aclose()
             await self._leases.aclose()

@@ -106,6 +106,7 @@ class Monitor:
         health = await self._status.health()
         changed = self._compare(health)
         if changed or time.monotonic() >= self._full_at:
+            await self._status.verified.exchange()
             await self._look_closely(health)
 
     async def aclose(self) -> None:

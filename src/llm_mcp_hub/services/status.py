@@ -19,6 +19,7 @@ from llm_mcp_hub.domain.status import (
 )
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.providers.registry import Entry, Registry
+from llm_mcp_hub.services.verified import VerifiedLogins
 from llm_mcp_hub.state.base import Store
 
 PING_SECONDS = 2.0
@@ -144,6 +145,7 @@ class StatusService:
     def __init__(self, registry: Registry, store: Store) -> None:
         self._registry = registry
         self._store = store
+        self.verified = VerifiedLogins(store, registry)
         self.draining = False
 
     async def health(self) -> HealthReport:
@@ -173,7 +175,7 @@ class StatusService:
     async def providers(self, *, settings: bool = False) -> list[ProviderReport]:
         """Every provider, those that could not be made included; with settings for admins only."""
         entries = self._registry.entries()
-        return [await _report(entry, settings=settings) for entry in entries]
+        return [await self._report(entry, settings=settings) for entry in entries]
 
     async def provider(self, name: str, *, settings: bool = False) -> ProviderReport:
         """One provider.
@@ -181,16 +183,40 @@ class StatusService:
         Raises:
             UnknownProvider: There is none of that name.
         """
-        return await _report(self._registry.entry(name), settings=settings)
+        return await self._report(self._registry.entry(name), settings=settings)
 
     def tokens(self) -> list[TokenReport]:
         """The login of every provider that has one."""
         now = time.time()
         return [
-            _token_report(provider.name, credential, now)
-            for provider in self._registry
-            if (credential := provider.credential_status()) is not None
+            _token_report(entry.name, credential, now)
+            for entry in self._registry.entries()
+            if (credential := self.verified.credential(entry)) is not None
         ]
+
+    async def _report(self, entry: Entry, *, settings: bool) -> ProviderReport:
+        status, provider = entry.status(), entry.provider
+        credential = self.verified.credential(entry)
+        return ProviderReport(
+            name=entry.name,
+            state=status.state,
+            reason=status.reason,
+            version=status.version,
+            authentication=credential.method if credential is not None else None,
+            models=tuple(await provider.models()) if provider is not None else (),
+            credential=credential,
+            pool=status.pool,
+            quota=status.quota,
+            warning=status.warning,
+            deadlines=status.deadlines,
+            kind=entry.kind,
+            origin=entry.origin,
+            draining=entry.draining or entry.leaving,
+            removing=entry.leaving,
+            settings=entry.settings if settings else None,
+            set_up=entry.set_up,
+            capabilities=tuple(sorted(provider.capabilities)) if provider is not None else (),
+        )
 
     async def _state(self) -> StateHealth:
         try:
@@ -203,31 +229,6 @@ class StatusService:
         else:
             return StateHealth(Health.HEALTHY, self._store.name)
         return StateHealth(Health.UNHEALTHY, self._store.name, message)
-
-
-async def _report(entry: Entry, *, settings: bool) -> ProviderReport:
-    status, provider = entry.status(), entry.provider
-    credential = provider.credential_status() if provider is not None else None
-    return ProviderReport(
-        name=entry.name,
-        state=status.state,
-        reason=status.reason,
-        version=status.version,
-        authentication=credential.method if credential is not None else None,
-        models=tuple(await provider.models()) if provider is not None else (),
-        credential=credential,
-        pool=status.pool,
-        quota=status.quota,
-        warning=status.warning,
-        deadlines=status.deadlines,
-        kind=entry.kind,
-        origin=entry.origin,
-        draining=entry.draining or entry.leaving,
-        removing=entry.leaving,
-        settings=entry.settings if settings else None,
-        set_up=entry.set_up,
-        capabilities=tuple(sorted(provider.capabilities)) if provider is not None else (),
-    )
 
 
 def _token_report(name: str, credential: CredentialStatus, now: float) -> TokenReport:
