@@ -8,10 +8,10 @@ PYTHON := .venv/bin/python
 ARGS ?=
 PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help run test install tools pages lint typecheck check docs bench bench-mcp soak lock clean
+.PHONY: help run test test-n8n install tools pages lint typecheck check docs bench bench-mcp soak lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: .venv/run ## Serve the hub with the demo provider, beside whatever real ones are found
 	@.ci/pages || true
@@ -19,6 +19,10 @@ run: .venv/run ## Serve the hub with the demo provider, beside whatever real one
 
 test: .venv/dev tools pages lint typecheck ## Install what the tests need and run everything
 	$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+
+test-n8n: .venv/dev tools ## Have a real n8n run the workflows of examples/n8n; installs 2.4 GB
+	@.ci/n8n/install
+	$(PYTHON) -m pytest -m n8n tests/clients $(ARGS)
 
 check: .venv/dev ## Run the tests without checking the tools, for a quick turn: make check ARGS="tests/api"
 	$(PYTHON) -m pytest $(ARGS)

@@ -1,8 +1,8 @@
 """The environment of a child process: built from an allow-list, never inherited.
 
 Guarantee: a variable reaches a child only if it is named here or set by the worker spec; a variable
-that could make a vendor's tool bill an API key is refused by name; what a child asks of this machine
-goes through no proxy.
+that could make a vendor's tool bill an API key is refused by name; what a child asks of this
+machine goes through no proxy.
 """
 
 import re

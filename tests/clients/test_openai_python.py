@@ -1,0 +1,48 @@
+"""openai-python: what its page shows, and more."""
+
+import pytest
+from tests.clients.clients import PATIENCE_SECONDS, Outcomes, PythonClients
+
+pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(PATIENCE_SECONDS)]
+
+
+@pytest.fixture(scope="module")
+def outcomes(python_clients: PythonClients) -> Outcomes:
+    return python_clients.run("docs/clients/openai-python.md", "openai_checks.py")
+
+
+SAID = {
+    "Ask": "echo: Name three quiet places by the sea.\n",
+    "Stream": "echo: Count to five.\nTokens: 41\n",
+    "Go on with a conversation": "echo: My name is Ada.\necho: What is my name?\n",
+    "When something is wrong": "404 model_not_found\n",
+}
+
+
+@pytest.mark.parametrize("section", SAID)
+def test_the_page_s_code_says_what_it_should(outcomes: Outcomes, section: str) -> None:
+    assert outcomes[section].said == SAID[section]
+
+
+def test_models_are_listed(outcomes: Outcomes) -> None:
+    assert {"claude/sonnet", "echo/echo"} <= set(outcomes["check_models"].result)
+
+
+def test_its_own_stream_helper_follows_the_events(outcomes: Outcomes) -> None:
+    assert outcomes["check_stream_helper"].result == {
+        "kinds": ["chunk", "content.delta", "content.done"],
+        "final": "one two three",
+    }
+
+
+def test_a_wrong_token_is_an_authentication_error(outcomes: Outcomes) -> None:
+    assert outcomes["check_wrong_token"].result == [401, "not_authenticated"]
+
+
+def test_the_asynchronous_client_asks_three_at_once(outcomes: Outcomes) -> None:
+    assert outcomes["check_asynchronous"].result == ["one", "two", "three"]
+
+
+def test_everything_that_ran_was_looked_at(outcomes: Outcomes) -> None:
+    checks = {"models", "stream_helper", "wrong_token", "asynchronous"}
+    assert outcomes.names == {*SAID, *(f"check_{name}" for name in checks)}
