@@ -5,6 +5,7 @@ Each gets nothing but that: a home of its own, and no way to anywhere but this m
 
 import json
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,16 @@ def blocks_of(page: Page, language: str, access: Access) -> list[tuple[str, str]
     return found
 
 
+def numbered(blocks: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same with names of their own: a section's second block is `NAME 2`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name, source in blocks:
+        seen[name] += 1
+        found.append((name if seen[name] == 1 else f"{name} {seen[name]}", source))
+    return found
+
+
 class PythonClients:
     """Those that `.tools/clients-py` has."""
 
@@ -117,7 +128,7 @@ class PythonClients:
     def run(self, page: str, checks: str | None = None) -> Outcomes:
         """Run the Python code of a page, and the checks of a file of this folder."""
         job = {
-            "blocks": blocks_of(Page(page), "python", self._access),
+            "blocks": numbered(blocks_of(Page(page), "python", self._access)),
             "checks": str(HERE / checks) if checks else None,
         }
         more = {
@@ -168,7 +179,7 @@ class JavaScriptClients:
     def run_page(self, page: str) -> Outcomes:
         """Run each block of a page by itself."""
         found: dict[str, dict[str, Any]] = {}
-        for name, source in blocks_of(Page(page), "js", self._access):
+        for name, source in numbered(blocks_of(Page(page), "js", self._access)):
             try:
                 found[name] = {"said": self.run(source), "result": None, "error": None}
             except AssertionError as error:

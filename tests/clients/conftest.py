@@ -1,13 +1,15 @@
 """A served hub, with the echo provider and the real Claude Code on a stand-in of its back end."""
 
+import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.clients.clients import Access, JavaScriptClients, PythonClients
 from tests.clients.model import answer
+from tests.docs.conftest import Page
 from tests.e2e.conftest import TOKEN, claude
 
+import llm_mcp_hub_claude
 from llm_mcp_hub.testing import TestHub, create_test_hub
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
@@ -34,12 +36,19 @@ def hub(
         "environment": {"ANTHROPIC_BASE_URL": vendor.url},
         "pool": {"min_spare": 1, "max_workers": 6},
     }
-    import llm_mcp_hub_claude
-
+    sessions = {"id_headers": ["X-OpenWebUI-Chat-Id", *configured_headers()]}
     with create_test_hub(
-        {"providers": {"claude": settings}}, plugins=[("claude", llm_mcp_hub_claude)]
+        {"providers": {"claude": settings}, "sessions": sessions},
+        plugins=[("claude", llm_mcp_hub_claude)],
     ) as served:
         yield served
+
+
+def configured_headers() -> list[str]:
+    """What LibreChat's page has the hub know."""
+    (block,) = Page("docs/clients/librechat.md").blocks("toml")
+    headers: list[str] = tomllib.loads(block)["sessions"]["id_headers"]
+    return headers
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +68,3 @@ def javascript_clients(
     access: Access, tmp_path_factory: pytest.TempPathFactory
 ) -> JavaScriptClients:
     return JavaScriptClients(access, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="session")
-def root() -> Path:
-    return Path(__file__).parents[2]

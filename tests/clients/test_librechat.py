@@ -17,6 +17,7 @@ from tests.docs.conftest import Page
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(PATIENCE_SECONDS)]
 
 USER = "66f1b0c2a4d9e83b7c5d1e2f"
+CONVERSATION = "0f6f4a36-3a4b-4f5e-8f8b-2f4d3f0f9a77"
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,15 @@ def endpoint(access: Access) -> dict[str, Any]:
     """The page's endpoint, for a hub under the address it has here."""
     (block,) = Page("docs/clients/librechat.md").blocks("yaml")
     text = block.replace("host.docker.internal:8642", access.url.removeprefix("http://"))
-    (one,) = yaml.safe_load(text.replace("${HUB_TOKEN}", access.token))["endpoints"]["custom"]
+    text = text.replace("${HUB_TOKEN}", access.token)
+    text = text.replace("{{LIBRECHAT_BODY_CONVERSATIONID}}", CONVERSATION)
+    (one,) = yaml.safe_load(text)["endpoints"]["custom"]
     return one
 
 
 @pytest.fixture(scope="module")
 def librechat(endpoint: dict[str, Any]) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {endpoint['apiKey']}", **endpoint.get("headers", {})}
+    headers = {"Authorization": f"Bearer {endpoint['apiKey']}", **endpoint["headers"]}
     with httpx.Client(base_url=endpoint["baseURL"], headers=headers, timeout=60) as client:
         yield client
 
@@ -38,13 +41,13 @@ def librechat(endpoint: dict[str, Any]) -> Iterator[httpx.Client]:
 def ask(
     librechat: httpx.Client, model: str, messages: list[dict[str, Any]], *, stream: bool
 ) -> tuple[str, str]:
-    """One request of LangChain's; the answer and its session."""
+    """One request of LangChain's; the answer and its session, empty for none."""
     body: dict[str, Any] = {"model": model, "user": USER, "stream": stream, "messages": messages}
     if not stream:
         answer = librechat.post("/chat/completions", json=body)
         assert answer.status_code == 200, answer.text
         text = answer.json()["choices"][0]["message"]["content"]
-        return text, answer.headers["x-session-id"]
+        return text, answer.headers.get("x-session-id", "")
     body["stream_options"] = {"include_usage": True}
     with librechat.stream("POST", "/chat/completions", json=body) as response:
         assert response.status_code == 200, response.read()
@@ -71,12 +74,12 @@ def test_a_conversation_goes_on_and_its_title_does_not_mix_with_it(
         {"role": "user", "content": [{"type": "text", "text": "My name is Ada."}]}
     ]
     said, session = ask(librechat, model, messages, stream=True)
-    assert said == "echo: My name is Ada."
+    assert (said, session) == ("echo: My name is Ada.", CONVERSATION)
     prompt = "Provide a concise, 5-word-or-less title for the conversation.\nUser: My name is Ada."
-    title, _ = ask(
+    title, beside = ask(
         librechat, endpoint["titleModel"], [{"role": "user", "content": prompt}], stream=False
     )
-    assert title == f"echo: {prompt}"
+    assert (title, beside) == (f"echo: {prompt}", "")
     messages += [
         {"role": "assistant", "content": [{"type": "text", "text": said}]},
         {"role": "user", "content": "What is my name?"},

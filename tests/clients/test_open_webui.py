@@ -86,11 +86,13 @@ def test_its_list_of_models_is_the_hub_s(webui: httpx.Client) -> None:
 def test_a_chat_goes_on_and_what_it_asks_by_itself_does_not_mix_with_it(
     webui: httpx.Client, request: pytest.FixtureRequest
 ) -> None:
+    forwarding = request.node.callspec.id == "forwarding"
     first = f"My name is Ada, {request.node.callspec.id}."
     said, session = chat(webui, first)
     assert said == f"echo: {first}"
     for what in ("a title", "tags", "follow-up questions"):
         task(webui, what)
+    assert (session == CHAT) is forwarding
     again, same = chat(webui, first, said, "What is my name?")
     assert (again, same) == ("echo: What is my name?", session)
     kept = webui.get(f"/sessions/{session}").json()["messages"]
