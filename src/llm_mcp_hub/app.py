@@ -6,7 +6,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from llm_mcp_hub import __version__
+from llm_mcp_hub.api.absent import absent_handlers
 from llm_mcp_hub.api.errors import handle_error
+from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.model_headers import NAMES as MODEL_HEADERS
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.config import HubConfig
@@ -38,7 +40,9 @@ def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Li
     """
     plugin = HubPlugin(config, hub=hub)
     origins = list(plugin.hub.config.server.allowed_origins)
+    gate = Gate(plugin.hub.config.server, plugin.hub.access)
     return Litestar(
+        [*absent_handlers(gate)],
         plugins=[plugin],
         cors_config=CORSConfig(origins, expose_headers=EXPOSED_HEADERS) if origins else None,
         # Litestar raises 404 and 405 before any router is reached.

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from llm_mcp_hub.api.absent import ABSENT
 from llm_mcp_hub.api.anthropic import convert as anthropic_convert
 from llm_mcp_hub.api.anthropic.errors import TYPES
 from llm_mcp_hub.api.anthropic.schemas import ContentBlock, MessagesRequest
@@ -164,6 +165,10 @@ def test_every_route_wants_the_scope_that_is_listed(read, hub):
             other = hub.token(f"t{abs(hash(route))}", "chat" if scope == "sessions" else "sessions")
             refused = httpx.request(method, url, headers=hub.headers(other))
             assert refused.status_code == 403, route
+
+
+def test_every_route_that_nobody_has_is_listed_and_no_other(read):
+    assert list(read(API).table("## What nobody has")) == list(ABSENT)
 
 
 def test_every_field_of_a_request_is_listed_with_what_becomes_of_it(read):

@@ -220,7 +220,7 @@ async def test_an_option_that_one_does_not_know_is_refused_only_if_nobody_takes_
 
 
 async def test_a_request_with_tools_goes_to_who_can_call_them(world):
-    tools = (Tool("look", "", b"{}"),)
+    tools = (Tool("look"),)
     with pytest.raises(errors.UnsupportedParameter):
         await world.open(tools=tools)
     assert not world.a.asked

@@ -222,7 +222,9 @@ def _check(command: ChatCommand) -> None:
             "A session id is 1 to 128 of A-Z a-z 0-9 . _ : -", param="X-Session-ID"
         )
     check_tools(command.tools, command.tool_choice)
-    check_calls(command.messages, complete=command.session_id is None or not command.remember)
+    # Clients that only hint at a session send the whole history.
+    named = command.session_id is not None and command.remember and not command.hinted
+    check_calls(command.messages, complete=not named)
     if command.tool_choice.mode == "required":
         raise UnsupportedParameter("A call can't be required yet.", param="tool_choice")
     if command.response_format.kind != "text":
