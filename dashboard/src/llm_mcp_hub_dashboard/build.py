@@ -19,6 +19,15 @@ LOCK = HERE / "lock"
 TARGET = HERE / "pages"
 BUILD_SECONDS = 600
 STAMP = "built-from"
+COMPRESS = """
+const { readFileSync, writeFileSync } = require("node:fs");
+const { brotliCompressSync } = require("node:zlib");
+for (const name of new Bun.Glob("**/*.{html,js,css}").scanSync(".")) {
+  const packed = brotliCompressSync(readFileSync(name));
+  writeFileSync(`${name}.br`, packed);
+}
+"""
+"""Brotli at its best, which is its default: a fifth smaller than the gzip that Reflex makes."""
 RXCONFIG = "from llm_mcp_hub_dashboard.ui.config import config\n"
 OLDEST_BUN = (1, 4, 4)
 
@@ -64,6 +73,8 @@ def build(*, update_lock: bool = False) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(made / "build" / "client" / "admin", fresh / "client")
         shutil.copytree(made / "backend", fresh / "backend")
+        (work / "compress.js").write_text(COMPRESS)
+        _run([str(find_bun() / "bun"), str(work / "compress.js")], cwd=fresh / "client")
         if update_lock:
             for file in (work / "reflex.lock").iterdir():
                 shutil.copy(file, LOCK / file.name)

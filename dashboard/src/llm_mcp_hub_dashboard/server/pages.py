@@ -24,6 +24,8 @@ BUILT = Path(__file__).parents[1] / "pages"
 BUILT_PATH = "/admin"
 """The path that the build has written into the pages."""
 REWRITTEN = {".html", ".js", ".css", ".json"}
+ENCODINGS = {"br": ".br", "gzip": ".gz"}
+"""How files were compressed when they were built, the smallest first: names and suffixes."""
 
 
 class NotBuiltError(Exception):
@@ -55,7 +57,8 @@ def pages_at(path: str) -> Iterator[Path]:
                 moved = text.replace(BUILT_PATH.encode(), path.encode())
                 if moved != text:
                     file.write_bytes(moved)
-                    file.with_name(f"{file.name}.gz").unlink(missing_ok=True)
+                    for suffix in ENCODINGS.values():
+                        file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
         yield Path(folder)
 
 
@@ -94,18 +97,30 @@ class Pages(StaticFiles):
         status = 200
         if not file or not Path(file).is_file() or scope["method"] not in {"GET", "HEAD"}:
             status, file = 404, str(self._root / "404.html")
-        return self._file(Path(file), status, Headers(scope=scope).get("accept-encoding", ""))
+        return self._file(Path(file), status, _accepted(Headers(scope=scope)))
 
-    def _file(self, file: Path, status: int, encodings: str) -> Response:
+    def _file(self, file: Path, status: int, accepted: set[str]) -> Response:
         headers = {"vary": "accept-encoding"}
         if file.suffix == ".html":
             headers["content-security-policy"] = policy_of_file(file).decode()
         served = file
-        packed = file.with_name(f"{file.name}.gz")
-        if "gzip" in encodings and packed.is_file():
-            headers["content-encoding"] = "gzip"
-            served = packed
+        for encoding, suffix in ENCODINGS.items():
+            packed = file.with_name(f"{file.name}{suffix}")
+            if encoding in accepted and packed.is_file():
+                headers["content-encoding"] = encoding
+                served = packed
+                break
         return FileResponse(served, status, headers, _media_type(file))
+
+
+def _accepted(headers: Headers) -> set[str]:
+    """The encodings that a request takes; one with `q=0` it does not."""
+    found = set()
+    for part in headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = part.partition(";")
+        if weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}:
+            found.add(name.strip())
+    return found
 
 
 def _media_type(file: Path) -> str | None:
