@@ -1,7 +1,7 @@
 """Fixtures of the Claude plugin's tests: the fake back end, the fake tool and the real one."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,3 +98,30 @@ def make_provider(
         return ClaudeProvider(ProviderContext("claude", made, data_dir, home))
 
     return make
+
+
+@pytest.fixture(scope="module")
+async def shared_provider(
+    make_provider: Callable[..., ClaudeProvider], executable: str
+) -> AsyncIterator[ClaudeProvider]:
+    made = make_provider(executable)
+    await made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def provider(shared_provider: ClaudeProvider) -> AsyncIterator[ClaudeProvider]:
+    yield shared_provider
+    # A worker that starts or ends may still ask the back end.
+    await shared_provider._pool.settled()
+
+
+@pytest.fixture
+async def own_provider(
+    make_provider: Callable[..., ClaudeProvider], executable: str
+) -> AsyncIterator[ClaudeProvider]:
+    """One whose state the test may spoil."""
+    made = make_provider(executable)
+    yield made
+    await made.aclose()

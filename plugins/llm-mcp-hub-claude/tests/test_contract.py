@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -50,42 +50,6 @@ PIXEL = (
 )
 
 
-@pytest.fixture(scope="module")
-async def shared_provider(
-    make_provider: Callable[..., ClaudeProvider], executable: str
-) -> AsyncIterator[ClaudeProvider]:
-    made = make_provider(executable)
-    await made.start()
-    yield made
-    await made.aclose()
-
-
-async def settle(provider: ClaudeProvider) -> None:
-    """Wait until no worker is starting or ending: one that ends may still ask the back end."""
-    await provider._pool.settled()
-
-
-@pytest.fixture
-async def provider(shared_provider: ClaudeProvider) -> AsyncIterator[ClaudeProvider]:
-    yield shared_provider
-    await settle(shared_provider)
-
-
-@pytest.fixture
-async def own_provider(
-    make_provider: Callable[..., ClaudeProvider], executable: str
-) -> AsyncIterator[ClaudeProvider]:
-    """One whose state the test may spoil."""
-    made = make_provider(executable)
-    yield made
-    await made.aclose()
-
-
-def conversation(request_turns: list[tuple[str, list[dict[str, object]]]]) -> list[object]:
-    """The turns that are the conversation's, without what the tool says of its surroundings."""
-    return [turn for turn in request_turns if turn[0] != "system"]
-
-
 def text(*texts: str) -> list[dict[str, object]]:
     return [{"type": "text", "text": each} for each in texts]
 
@@ -100,7 +64,7 @@ async def test_a_turn_is_answered_in_pieces_with_its_usage(
     assert sum(isinstance(chunk, TextChunk) for chunk in outcome.chunks) > 1
     [request] = api.requests
     assert request.system.endswith("Be brief.")
-    assert conversation(request.turns) == [("user", text("hello"))]
+    assert request.conversation == [("user", text("hello"))]
     assert request.body["tools"] == []
     assert "haiku" in request.body["model"]
 
@@ -148,7 +112,7 @@ async def test_the_next_turn_goes_on_in_the_same_worker(
     await stream.aclose()
     assert provider.status().pool.parked == parked
     assert batches
-    assert conversation(api.requests[-1].turns) == [
+    assert api.requests[-1].conversation == [
         ("user", text("one")),
         ("assistant", text("echo: one")),
         ("user", text("two", "three")),
@@ -175,7 +139,7 @@ async def test_a_history_arrives_as_real_turns(
     call = {"type": "tool_use", "id": "toolu_1", "name": "mcp__client__weather"}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
     assert len(api.requests) == 1
-    assert conversation(api.requests[0].turns) == [
+    assert api.requests[0].conversation == [
         ("user", text("a", "b")),
         ("assistant", [*text("calling"), {**call, "input": {"city": "Seoul"}}]),
         ("user", [result]),
@@ -201,7 +165,7 @@ async def test_what_the_user_says_is_not_a_command(
 ) -> None:
     outcome = await run_turn(provider, turn_request(words))
     assert outcome.completion.text == f"echo: {words}"
-    assert conversation(api.requests[0].turns) == [("user", text(words))]
+    assert api.requests[0].conversation == [("user", text(words))]
 
 
 async def test_a_file_that_the_user_names_is_not_read(
@@ -213,7 +177,7 @@ async def test_a_file_that_the_user_names_is_not_read(
     await run_turn(provider, turn_request(words, message("assistant", "Which?"), words))
     assert len(api.requests) == 2
     assert "a mark that must not be seen" not in json.dumps([r.body for r in api.requests])
-    assert conversation(api.requests[0].turns) == [("user", text(words))]
+    assert api.requests[0].conversation == [("user", text(words))]
 
 
 PLAN_LIMIT = {
@@ -343,7 +307,7 @@ async def test_an_answer_that_was_cut_short_ends_there(
     assert outcome.completion.finish_reason is reason
     assert outcome.completion.usage == Usage(input_tokens=21, cached_tokens=3, output_tokens=20)
     # The tool may have begun to go on by itself; then it was stopped before anything came.
-    await settle(provider)
+    await provider._pool.settled()
     await api.wait_async(lambda: all(request.state != "open" for request in api.requests))
     assert [request.state for request in api.requests[1:]] in ([], ["aborted"])
 
@@ -416,7 +380,7 @@ async def test_a_parked_worker_that_was_killed_costs_nothing_but_time(
     request = turn_request("one", message("assistant", "echo: one"), "two")
     outcome = await run_turn(provider, request)
     assert outcome.completion.text == "echo: two"
-    assert conversation(api.requests[-1].turns) == [
+    assert api.requests[-1].conversation == [
         ("user", text("one")),
         ("assistant", text("echo: one")),
         ("user", text("two")),
@@ -480,7 +444,7 @@ async def test_workers_that_rest_answer_pings_and_stay_as_they_are(
     await own_provider.start()
     first = await run_turn(own_provider, turn_request("one"))
     assert first.text == "echo: one"
-    await settle(own_provider)
+    await own_provider._pool.settled()
     resting = own_provider._pool.idle()
     assert len(resting) == 2  # the blank and the parked one
     asked = len(api.requests)
@@ -510,13 +474,13 @@ async def test_a_tool_that_hangs_is_replaced_before_it_has_spoken(
     provider = make_provider(executable, supervision=supervision)
     try:
         assert (await run_turn(provider, turn_request("one"))).text == "echo: one"
-        await settle(provider)
+        await provider._pool.settled()
         (parked,) = (one for one in provider.workers() if one.state == "parked")
         assert parked.pid is not None
         os.kill(parked.pid, signal.SIGSTOP)
         request = turn_request("one", message("assistant", "echo: one"), "two")
         assert (await run_turn(provider, request)).completion.text == "echo: two"
-        await settle(provider)
+        await provider._pool.settled()
         with pytest.raises(ProcessLookupError):
             os.kill(parked.pid, 0)
     finally:
@@ -531,7 +495,7 @@ async def test_two_conversations_at_once_do_not_meet(
         run_turn(provider, turn_request("blue", principal="b")),
     )
     assert [outcome.completion.text for outcome in outcomes] == ["echo: red", "echo: blue"]
-    assert all(len(conversation(request.turns)) == 1 for request in api.requests)
+    assert all(len(request.conversation) == 1 for request in api.requests)
 
 
 async def test_the_models_are_those_that_the_tool_lists(

@@ -47,7 +47,9 @@ def parked_state(request: TurnRequest, digest: str, calls: frozenset[str]) -> Ha
         digest: Of the conversation that it holds.
         calls: The ids of the calls whose results it waits for, or is to be given.
     """
-    return (request.system, request.model, digest, tools_digest(request.tools), calls)
+    # In the midst of an answer a tool takes no other options.
+    options = request.options if calls else None
+    return (request.system, request.model, digest, tools_digest(request.tools), calls, options)
 
 
 class CliTurn(Generic[T]):

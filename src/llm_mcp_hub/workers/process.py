@@ -155,7 +155,7 @@ class Worker:
         return bool(self._lines) or (self.alive and has_unread(self._stdout))
 
     async def aclose(self) -> None:
-        """End the child: close its input, then SIGTERM, then SIGKILL to its group.
+        """End the child: close its input, if that ends it; then SIGTERM, then SIGKILL to its group.
 
         Bounded, shielded from cancellation, safe to call more than once.
         """
@@ -269,12 +269,15 @@ class Worker:
 
     async def _close(self) -> None:
         self.fail(WorkerDied("The provider's program was stopped."))
-        self._stdin.close()
-        if not await self._wait(CLOSE_GRACE_SECONDS if self.spec.ends_on_eof else 0.0):
+        if self.spec.ends_on_eof:
+            self._stdin.close()
+            await self._wait(CLOSE_GRACE_SECONDS)
+        if not self.exited.done():
             self._spawned.signal(signal.SIGTERM)
             if not await self._wait(CLOSE_GRACE_SECONDS):
                 self.kill()
                 await self._wait(KILL_WAIT_SECONDS)
+        self._stdin.close()
         with suppress(RuntimeError):  # no threads any more: `_dispose` does it
             await self._loop.run_in_executor(None, self._spawned.leave)
 

@@ -37,7 +37,8 @@ class WorkerSpec(Struct, frozen=True):
             descriptor number given in that variable: so a secret reaches the program without
             ever being read by the hub.
         furnishings: What is in its HOME beforehand.
-        ends_on_eof: Whether it ends when its input does. Otherwise it is signalled at once.
+        ends_on_eof: Whether it is ended by the end of its input. Otherwise it is signalled at
+            once and its input stays open.
         max_line_bytes: Longest line accepted from its standard output.
         limits: What it may take.
     """

@@ -5,6 +5,8 @@ exist, and when a stream broke and it tries again. Only the second repeats text:
 broke has no stop reason.
 """
 
+from collections.abc import Callable, Sequence
+
 from llm_mcp_hub.domain.chunk import (
     Chunk,
     FinishChunk,
@@ -13,6 +15,7 @@ from llm_mcp_hub.domain.chunk import (
     TextChunk,
     Usage,
 )
+from llm_mcp_hub_claude.calls import Calls
 from llm_mcp_hub_claude.lines import Delta, StartedMessage, StreamEvent, TokenUsage
 
 FINAL_STOPS = {
@@ -26,21 +29,32 @@ FINAL_STOPS = {
 class Answer:
     """The answer so far.
 
+    Args:
+        name_of: The client's name of a tool, None if it is none of the client's.
+        parallel_calls: Whether the answer may have more than one call.
+
     Attributes:
+        calls: The calls of the client's tools.
         started: Whether any message began.
-        said: Whether any text came.
-        under_way: Whether the message that is under way has brought text.
+        said: Whether anything but reasoning was told.
+        under_way: Whether the message that is under way has brought any of that.
+        stopped: Whether a message with calls is complete.
+        spent: What its messages cost.
     """
 
-    __slots__ = ("_muted", "_opening", "_reasoned", "_spent", "said", "started", "under_way")
-
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name_of: Callable[[str], str | None] = lambda _: None,
+        parallel_calls: bool = True,  # named as in a request
+    ) -> None:
+        self.calls = Calls(name_of, parallel=parallel_calls)
         self.started = False
         self.said = False
         self.under_way = False
+        self.stopped = False
+        self.spent = Usage()
         self._reasoned = False
         self._muted = False
-        self._spent = Usage()
         self._opening = TokenUsage()
 
     def start(self, message: StartedMessage | None) -> bool:
@@ -57,17 +71,28 @@ class Answer:
         self._opening = (message and message.usage) or TokenUsage()
         return True
 
-    def delta(self, delta: Delta) -> Chunk | None:
-        """A piece of a block. Only text and reasoning are told; calls of tools are not."""
-        if delta.type == "text_delta":
-            if not delta.text:
-                return None
+    def block(self, event: StreamEvent) -> Sequence[Chunk]:
+        """A block begins, goes on or ends."""
+        chunks: list[Chunk] = []
+        if event.delta is not None:
+            chunks = self._delta(event.delta)
+        elif event.content_block is not None:
+            chunks = self.calls.begin(event.content_block)
+        elif event.type == "content_block_stop":
+            chunks = self.calls.end()
+        if any(not isinstance(chunk, ReasoningChunk) for chunk in chunks):
             self.said = self.under_way = True
-            return TextChunk(delta.text)
+        return chunks
+
+    def _delta(self, delta: Delta) -> list[Chunk]:
+        if delta.type == "text_delta":
+            return [TextChunk(delta.text)] if delta.text else []
+        if delta.type == "input_json_delta":
+            return self.calls.write(delta.partial_json)
         if delta.type == "thinking_delta" and delta.thinking and not self._muted:
             self._reasoned = True
-            return ReasoningChunk(delta.thinking)
-        return None
+            return [ReasoningChunk(delta.thinking)]
+        return []
 
     def stop(self, event: StreamEvent) -> FinishChunk | None:
         """A message ends, if the event has a stop reason; a broken one has none.
@@ -79,13 +104,18 @@ class Answer:
         if reason is None:
             return None
         self.under_way = self._reasoned = False
-        self._spent += to_usage(_latest(self._opening, event.usage or TokenUsage()))
+        self.spent += to_usage(_latest(self._opening, event.usage or TokenUsage()))
         final = FINAL_STOPS.get(reason)
-        return FinishChunk(final, self._spent) if final is not None else None
+        return FinishChunk(final, self.spent) if final is not None else None
 
-    def usage_of(self, total: TokenUsage | None) -> Usage:
-        """Usage of the whole turn: as its `result` says, or as far as it was seen."""
-        return to_usage(total) if total is not None else self._spent
+    def usage_of(self, total: TokenUsage | None, earlier: Usage) -> Usage:
+        """Usage of the answer: as the `result` says, or as far as it was seen.
+
+        Args:
+            total: Of all that the tool did for what it was last told.
+            earlier: What of that other answers have been charged with.
+        """
+        return _less(to_usage(total), earlier) if total is not None else self.spent
 
 
 def to_usage(usage: TokenUsage) -> Usage:
@@ -98,6 +128,11 @@ def to_usage(usage: TokenUsage) -> Usage:
         output_tokens=usage.output_tokens or 0,
         reasoning_tokens=(details.thinking_tokens or 0) if details is not None else 0,
     )
+
+
+def _less(total: Usage, earlier: Usage) -> Usage:
+    names = Usage.__struct_fields__
+    return Usage(**{n: max(0, getattr(total, n) - getattr(earlier, n)) for n in names})
 
 
 def _latest(first: TokenUsage, last: TokenUsage) -> TokenUsage:

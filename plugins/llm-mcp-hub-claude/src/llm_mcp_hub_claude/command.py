@@ -13,6 +13,7 @@ from llm_mcp_hub.providers.npm import NpmTool
 from llm_mcp_hub.workers.spec import TMP, WorkerSpec
 from llm_mcp_hub.workers.worker_limits import WorkerLimits
 from llm_mcp_hub_claude.credentials import Login
+from llm_mcp_hub_claude.tool_names import PREFIX
 
 TOOL = NpmTool(
     "Claude Code",
@@ -40,6 +41,8 @@ ARGUMENTS = (
     # Both are replaced for every conversation; without them the tool's own prompt is loaded.
     "--system-prompt=-",
     "--model=sonnet",
+    # The client's tools, which the hub offers; Claude Code would refuse to ask for their results.
+    f"--allowedTools={PREFIX.removesuffix('__')}",
 )
 
 ENVIRONMENT = {
@@ -55,11 +58,24 @@ ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
     # The default of 10 keeps a caller waiting for minutes.
     "CLAUDE_CODE_MAX_RETRIES": "2",
+    # Longer descriptions of tools would be cut; the default is 4096 characters.
+    "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",
+    # Of more calls in one message than this, the last ones would wait for the first; default 10.
+    "CLAUDE_CODE_MAX_TOOL_USE_CONCURRENCY": "1000",
+    # A call that takes long would be answered by the tool itself.
+    "CLAUDE_CODE_MCP_AUTO_BACKGROUND_MS": "0",
     "CLAUDE_CODE_TMPDIR": TMP,
     "DISABLE_AUTOUPDATER": "1",
     "DISABLE_AUTO_COMPACT": "1",
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
+    # Otherwise a tool of the tool's own finds the client's tools, which are not shown at first.
+    "ENABLE_TOOL_SEARCH": "false",
+    # Tokens of a tool's result; above the default of 25000 the model gets the name of a file.
+    "MAX_MCP_OUTPUT_TOKENS": "100000000",
+    # Milliseconds; the most it takes, 24 days. The hub ends a worker that waits for results
+    # before that; the tool, when its time is up, would go on without them.
+    "MCP_TOOL_TIMEOUT": "2147483647",
 }
 
 API_TIMEOUT_SECONDS = 300.0
@@ -102,5 +118,7 @@ def worker_spec(
         argv=(executable, *ARGUMENTS),
         environment=tuple(sorted(environment.items())),
         files=files,
+        # At the end of its input it would tell the model that a call it waits for was given up.
+        ends_on_eof=False,
         limits=limits,
     )

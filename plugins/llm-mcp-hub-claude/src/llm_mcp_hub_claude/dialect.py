@@ -10,47 +10,34 @@ Every fact about the protocol was seen with Claude Code 2.1.329.
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
 
 import msgspec
 
-from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
-from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk
+from llm_mcp_hub.domain.calls import results_in
+from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.errors import HubError, InvalidRequest, WorkerGarbled
 from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
 from llm_mcp_hub_claude import lines
 from llm_mcp_hub_claude.account import refuse_account, refuse_key_source
 from llm_mcp_hub_claude.answer import Answer
+from llm_mcp_hub_claude.calls import Call, whole
+from llm_mcp_hub_claude.control import Control
 from llm_mcp_hub_claude.errors import (
     Failure,
-    model_refused,
-    model_replaced,
+    call_garbled,
     quota_windows,
-    step_refused,
     stream_cut,
     to_hub_error,
+    went_on,
 )
 from llm_mcp_hub_claude.history import replay
-from llm_mcp_hub_claude.options import flag_settings
-
-SYSTEM_PROMPT_OF_NONE = ""
-"""Sent when the caller gives no system prompt: nothing but the vendor's own line of identity
-remains of the system prompt then."""
-
+from llm_mcp_hub_claude.phase import Phase
+from llm_mcp_hub_claude.tool_server import ToolServer
 
 PING = "ping"
 """Id of the requests for a sign of life. Their answers are no step of a turn."""
-
-
-class _Phase(Enum):
-    IDLE = auto()
-    PREPARING = auto()
-    """Waiting for the replies to what was asked before the conversation goes in."""
-    TALKING = auto()
-    """Steps of the conversation go in; the last one is being answered."""
-    OVER = auto()
-    """The turn ended before the tool was done: whatever still comes is not for anyone."""
 
 
 class ClaudeDialect:
@@ -66,26 +53,25 @@ class ClaudeDialect:
         aliases: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._aliases = aliases or {}
         self._clock = clock
         self._outgoing = bytearray()
-        self._asked: dict[str, str] = {}
-        self._requests = 0
-        self._phase = _Phase.IDLE
+        self._control = Control(aliases or {})
+        self._tools = ToolServer()
+        self._phase = Phase.IDLE
         self._steps: deque[bytes] = deque()
         self._request: TurnRequest | None = None
-        self._full_id = ""
-        self._options = TurnOptions()
         self._answer = Answer()
+        self._kept: deque[Call] = deque()
+        self._charged = Usage()
         self._failure = Failure()
 
     def probe(self) -> None:
         """`get_binary_version`: answered before `initialize`, and leaves the worker blank."""
-        self._ask("get_binary_version")
+        self._outgoing += self._control.ask("get_binary_version")
 
     def inspect(self) -> None:
         """`initialize`, whose reply tells models and account."""
-        self._ask("initialize", "inspect", systemPrompt=[SYSTEM_PROMPT_OF_NONE])
+        self._outgoing += self._control.initialize("", tools=False, purpose="inspect")
 
     def begin(self, request: TurnRequest, *, continued: bool) -> None:
         """Begin a turn.
@@ -93,20 +79,28 @@ class ClaudeDialect:
         Raises:
             InvalidRequest: None of the new messages says anything.
         """
-        first = request.prior if continued else 0
-        self._steps = deque(replay(request.messages[first:]))
+        new = request.messages[request.prior if continued else 0 :]
+        if continued and self._phase is Phase.SUSPENDED:
+            self._steps = deque([self._tools.give(results_in(new))])
+        else:
+            self._steps = deque(replay(new))
+            self._charged = Usage()
         if not self._steps:
             raise InvalidRequest("The last message is empty: say something.", param="messages")
-        self._answer = Answer()
+        self._tools.offer(request.tools)
+        self._answer = Answer(self._tools.name_of, request.parallel_tool_calls)
         self._failure = Failure()
-        self._phase = _Phase.PREPARING
+        self._phase = Phase.PREPARING
         self._request = request
-        if continued:
-            self._configure(request)
-            self._step_if_ready()
-        else:
+        if not continued:
             # Alone: even the choice of a model may make the tool ask the back end.
-            self._ask("initialize", systemPrompt=[request.system or SYSTEM_PROMPT_OF_NONE])
+            self._outgoing += self._control.initialize(request.system, tools=bool(request.tools))
+        elif self._kept:
+            # The next call is known already; this is answered at once, and has it told.
+            self._outgoing += self._control.ask("get_binary_version", "next call")
+        else:
+            self._outgoing += self._control.configure(request.options)
+            self._step_if_ready()
 
     def ping(self) -> bool:
         """`get_binary_version` again.
@@ -119,7 +113,7 @@ class ClaudeDialect:
 
     def interrupt(self) -> None:
         """Have generation stopped; nothing of the turn is told any more."""
-        if self._phase in (_Phase.PREPARING, _Phase.TALKING):
+        if self._phase in (Phase.PREPARING, Phase.TALKING, Phase.SUSPENDED):
             self._end_early()
 
     def receive(self, raw_lines: Sequence[bytes]) -> list[Event]:
@@ -154,49 +148,43 @@ class ClaudeDialect:
             return
         if line.event is None:
             self._other(line.type, raw, events)
-        elif self._phase is _Phase.TALKING:
+        elif self._phase is Phase.TALKING:
             self._stream(line.event, events)
-
-    def _ask(self, subtype: str, purpose: str | None = None, **fields: object) -> None:
-        self._requests += 1
-        request_id = f"hub-{self._requests}"
-        self._asked[request_id] = purpose or subtype
-        self._outgoing += lines.control_request(request_id, subtype, **fields)
-
-    def _configure(self, request: TurnRequest) -> None:
-        if request.options != self._options:
-            self._options = request.options
-            self._ask("apply_flag_settings", settings=flag_settings(request.options))
-
-    def _choose_model(self, request: TurnRequest, models: Sequence[lines.ModelEntry]) -> None:
-        name = self._aliases.get(request.model, request.model)
-        # Under its short name the tool takes a model at once; a full id it tries out upstream.
-        short = next((model.value for model in models if model.resolved == name), name)
-        self._full_id = name if short == name and name.startswith("claude-") else ""
-        self._ask("set_model", model=short)
+        elif self._phase is Phase.SUSPENDED and line.event.type == "message_start":
+            raise went_on()
 
     def _step_if_ready(self) -> None:
-        if not self._asked:
+        if not self._control.busy and self._tools.ready:
+            self._phase = Phase.TALKING
             self._step()
 
     def _step(self) -> None:
-        self._phase = _Phase.TALKING
         self._outgoing += self._steps.popleft()
 
     def _end_early(self) -> None:
-        self._phase = _Phase.OVER
+        self._phase = Phase.OVER
         self._steps.clear()
-        self._ask("interrupt")
+        self._outgoing += self._control.ask("interrupt")
 
     def _fail(self, error: HubError, events: list[Event]) -> None:
         self._end_early()
         events.append(TurnFailed(error))
 
+    def _suspend(self, usage: Usage, events: list[Event]) -> None:
+        self._phase = Phase.SUSPENDED
+        self._charged += usage
+        events.append(FinishChunk(FinishReason.TOOL_CALLS, usage))
+
+    def _suspend_if_it_waits(self, events: list[Event]) -> None:
+        answer = self._answer
+        if answer.stopped and self._tools.waits_for(answer.calls.asked):
+            self._kept = answer.calls.kept
+            self._suspend(answer.spent, events)
+
     def _stream(self, event: lines.StreamEvent, events: list[Event]) -> None:
-        if event.type == "content_block_delta":
-            if event.delta is not None and (chunk := self._answer.delta(event.delta)) is not None:
-                events.append(chunk)
-        elif event.type == "message_start":
+        if event.type == "message_start":
+            if self._answer.stopped:
+                raise went_on()
             if not self._answer.start(event.message):
                 self._fail(stream_cut(), events)
         elif event.type == "message_delta":
@@ -204,20 +192,28 @@ class ClaudeDialect:
             if finish is not None:
                 self._end_early()
                 events.append(finish)
+            elif self._answer.calls.garbled:
+                self._fail(call_garbled(), events)
+        elif event.type == "message_stop":
+            self._answer.stopped = bool(self._answer.calls.asked)
+            self._suspend_if_it_waits(events)
+        else:
+            events += self._answer.block(event)
 
     def _other(self, kind: str, raw: bytes, events: list[Event]) -> None:
         if kind == "control_response":
             self._replied(lines.decode_control(raw).response, events)
         elif kind == "control_request":
-            # Unanswered, it would hold the turn up for ever.
-            self._outgoing += lines.refusal_line(lines.decode_foreign_request(raw).request_id)
+            self._asked(lines.decode_foreign_request(raw), events)
         elif kind == "rate_limit_event":
             limits = lines.decode_limits(raw).rate_limit_info
             self._failure = msgspec.structs.replace(self._failure, limits=limits)
             windows = quota_windows(limits)
             if windows:
                 events.append(QuotaSeen(windows))
-        elif self._phase is _Phase.TALKING:
+        elif self._phase is Phase.SUSPENDED and kind == "result":
+            raise went_on()
+        elif self._phase is Phase.TALKING:
             if kind == "result":
                 self._result(lines.decode_result(raw), events)
             elif kind == "system":
@@ -229,43 +225,44 @@ class ClaudeDialect:
                         self._failure, kind=said.error, cause=said.api_error
                     )
 
+    def _asked(self, line: lines.ForeignLine, events: list[Event]) -> None:
+        if line.request.subtype != "mcp_message":
+            # Unanswered, it would hold the turn up for ever.
+            self._outgoing += lines.refusal_line(line.request_id)
+            return
+        message = lines.decode_rpc(line.request.message)
+        self._outgoing += self._tools.receive(line.request_id, message)
+        if self._phase is Phase.PREPARING:
+            self._step_if_ready()
+        elif self._phase is Phase.TALKING:
+            self._suspend_if_it_waits(events)
+
     def _replied(self, reply: lines.ControlReply, events: list[Event]) -> None:
         if reply.request_id == PING:
             events.append(Pong())
             return
-        purpose = self._asked.pop(reply.request_id, "")
+        purpose = self._control.answered(reply.request_id)
         payload = reply.response or lines.ControlPayload()
-        if reply.subtype != "success" and purpose != "interrupt":
-            self._fail(self._refused(purpose, reply), events)
+        error = self._control.error_in(purpose, reply)
+        if error is not None:
+            self._fail(error, events)
         elif purpose == "get_binary_version":
             events.append(Ready(payload.version))
         elif purpose == "inspect":
             cards = tuple(ModelCard(model.value, model.display_name) for model in payload.models)
             events.append(Inspected(cards, refuse_account(payload.account)))
-        elif self._phase is _Phase.PREPARING:
+        elif self._phase is Phase.PREPARING:
             if purpose == "initialize" and self._request is not None:
                 refusal = refuse_account(payload.account)
                 if refusal is not None:
                     self._fail(refusal, events)
                     return
-                self._choose_model(self._request, payload.models)
-                self._configure(self._request)
-            elif purpose == "set_model" and (error := self._replaced(payload.model)) is not None:
-                self._fail(error, events)
-                return
+                self._outgoing += self._control.choose_model(self._request.model, payload.models)
+                self._outgoing += self._control.configure(self._request.options)
             self._step_if_ready()
-
-    def _replaced(self, chosen: str | None) -> HubError | None:
-        """What to say if the tool chose another model than the full id that was asked for."""
-        asked = self._full_id.removesuffix("[1m]")
-        if not asked or chosen in (None, asked):
-            return None
-        return model_replaced(asked, chosen or "")
-
-    def _refused(self, purpose: str, reply: lines.ControlReply) -> HubError:
-        if purpose == "set_model":
-            return model_refused(reply.error_code, reply.error or "")
-        return step_refused(purpose, reply.error)
+            if purpose == "next call":
+                events += whole(self._kept.popleft())
+                self._suspend(Usage(), events)
 
     def _system(self, line: lines.SystemLine, events: list[Event]) -> None:
         if line.subtype == "init":
@@ -288,13 +285,16 @@ class ClaudeDialect:
                 text=line.result,
                 said=self._answer.said,
             )
-            self._phase = _Phase.OVER
+            self._phase = Phase.OVER
             events.append(TurnFailed(to_hub_error(failure, self._clock())))
         elif self._steps:
             self._step()
+        elif self._answer.stopped:
+            raise went_on()
         else:
-            self._phase = _Phase.IDLE
+            self._phase = Phase.IDLE
             if not self._answer.started and line.result:
                 # The answer came without a stream.
                 events.append(TextChunk(line.result))
-            events.append(FinishChunk(FinishReason.STOP, self._answer.usage_of(line.usage)))
+            usage = self._answer.usage_of(line.usage, self._charged)
+            events.append(FinishChunk(FinishReason.STOP, usage))

@@ -119,6 +119,19 @@ def stream_cut() -> ProviderStreamCut:
     )
 
 
+def call_garbled() -> ProviderFailed:
+    """The error for a call of a tool whose arguments can't be given to anybody."""
+    return ProviderFailed("Claude called a tool with arguments that are no JSON object. Ask again.")
+
+
+def went_on() -> WorkerGarbled:
+    """The error for a tool that does not wait for the result of a call."""
+    return WorkerGarbled(
+        "Claude Code went on before it had the results of the tools it called. Run "
+        "`llm-mcp-hub doctor` to see whether its version fits."
+    )
+
+
 def _classify(failure: Failure, now: float) -> HubError:
     status, kind = failure.status, failure.kind
     if status in (401, 403) or kind == "authentication_failed":

@@ -8,13 +8,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, Part, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chat import (
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from llm_mcp_hub_claude.lines import assistant_line, user_line
+from llm_mcp_hub_claude.tool_names import upstream_call_id, upstream_name
 
 Block = dict[str, object]
-
-TOOL_PREFIX = "mcp__client__"
-"""How Claude Code names the client's tools upstream."""
 
 
 def replay(messages: Sequence[Message]) -> list[bytes]:
@@ -44,7 +49,7 @@ def replay(messages: Sequence[Message]) -> list[bytes]:
 
 def says_something(message: Message) -> bool:
     """Whether any block is left of a message once empty texts are gone."""
-    return any(_block(part) is not None for part in message.parts)
+    return any(_blocks(part) for part in message.parts)
 
 
 def _groups(messages: Sequence[Message]) -> list[tuple[str, list[Block]]]:
@@ -52,7 +57,7 @@ def _groups(messages: Sequence[Message]) -> list[tuple[str, list[Block]]]:
     groups: list[tuple[str, list[Block]]] = []
     for message in messages:
         role = "assistant" if message.role == "assistant" else "user"
-        blocks = [block for part in message.parts if (block := _block(part)) is not None]
+        blocks = [block for part in message.parts for block in _blocks(part)]
         if not blocks:
             continue
         if groups and groups[-1][0] == role:
@@ -69,17 +74,28 @@ def _content(blocks: list[Block]) -> object:
     return sorted(blocks, key=lambda block: block["type"] != "tool_result")
 
 
-def _block(part: Part) -> Block | None:
+def _blocks(part: Part) -> list[Block]:
     if isinstance(part, TextPart):
         # The API refuses a text block of white space.
-        return {"type": "text", "text": part.text} if part.text.strip() else None
+        return [{"type": "text", "text": part.text}] if part.text.strip() else []
     if isinstance(part, ImagePart):
         source = {"type": "base64", "media_type": part.media_type, "data": part.data}
-        return {"type": "image", "source": source}
+        return [{"type": "image", "source": source}]
     if isinstance(part, ToolCallPart):
-        name = TOOL_PREFIX + part.name
-        return {"type": "tool_use", "id": part.id, "name": name, "input": _arguments(part)}
-    return {"type": "tool_result", "tool_use_id": part.call_id, "content": part.text}
+        block: Block = {"type": "tool_use", "id": upstream_call_id(part.id)}
+        return [{**block, "name": upstream_name(part.name), "input": _arguments(part)}]
+    return _result(part)
+
+
+def _result(part: ToolResultPart) -> list[Block]:
+    block: Block = {"type": "tool_result", "tool_use_id": upstream_call_id(part.call_id)}
+    images = [block for image in part.images for block in _blocks(image)]
+    if part.is_error:
+        # The API takes no images in an error; beside it they are seen all the same.
+        return [{**block, "content": part.text, "is_error": True}, *images]
+    if images:
+        return [{**block, "content": [*_blocks(TextPart(part.text)), *images]}]
+    return [{**block, "content": part.text}]
 
 
 def _arguments(part: ToolCallPart) -> dict[str, object]:

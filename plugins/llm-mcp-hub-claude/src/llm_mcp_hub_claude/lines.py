@@ -34,7 +34,16 @@ class Delta(Struct):
     type: str = ""
     text: str = ""
     thinking: str = ""
+    partial_json: str = ""
     stop_reason: str | None = None
+
+
+class ContentBlock(Struct):
+    """`content_block` of `content_block_start`; a call of a tool has id and name."""
+
+    type: str
+    id: str = ""
+    name: str = ""
 
 
 class StartedMessage(Struct):
@@ -47,8 +56,10 @@ class StreamEvent(Struct):
     """One event of the Messages API's stream."""
 
     type: str
+    index: int = 0
     delta: Delta | None = None
     message: StartedMessage | None = None
+    content_block: ContentBlock | None = None
     usage: TokenUsage | None = None
 
 
@@ -65,10 +76,39 @@ class Kind(Struct):
     type: str
 
 
+class CallMeta(Struct):
+    """`_meta` of a `tools/call`: which `tool_use` of the model's it is."""
+
+    tool_use_id: str = field(name="claudecode/toolUseId", default="")
+
+
+class RpcParams(Struct):
+    """`params` of what Claude Code asks a server of tools, as far as the hub needs them."""
+
+    meta: CallMeta = field(name="_meta", default_factory=CallMeta)
+    request_id: int | str | None = field(name="requestId", default=None)
+
+
+class RpcMessage(Struct):
+    """A JSON-RPC request; a notification has no id."""
+
+    method: str
+    id: int | str | None = None
+    params: RpcParams = field(default_factory=RpcParams)
+
+
 class ForeignRequest(Struct):
+    """`request` of a `control_request`: `mcp_message` has a message to the server of tools."""
+
+    subtype: str = ""
+    message: msgspec.Raw = msgspec.Raw()
+
+
+class ForeignLine(Struct):
     """A `control_request` of the tool's own."""
 
     request_id: str
+    request: ForeignRequest = field(default_factory=ForeignRequest)
 
 
 class ModelEntry(Struct):
@@ -165,7 +205,8 @@ class LimitLine(Struct):
 
 decode_line = msgspec.json.Decoder(Line).decode
 decode_kind = msgspec.json.Decoder(Kind).decode
-decode_foreign_request = msgspec.json.Decoder(ForeignRequest).decode
+decode_foreign_request = msgspec.json.Decoder(ForeignLine).decode
+decode_rpc = msgspec.json.Decoder(RpcMessage).decode
 decode_control = msgspec.json.Decoder(ControlLine).decode
 decode_system = msgspec.json.Decoder(SystemLine).decode
 decode_assistant = msgspec.json.Decoder(AssistantLine).decode
@@ -185,6 +226,17 @@ def refusal_line(request_id: str) -> bytes:
     """The answer to a request of the tool's that the hub does not serve."""
     response = {"subtype": "error", "request_id": request_id, "error": "not supported"}
     return _encode({"type": "control_response", "response": response})
+
+
+def mcp_reply(request_id: str, message: dict[str, object]) -> bytes:
+    """The answer to an `mcp_message`: a JSON-RPC response."""
+    response = {"subtype": "success", "request_id": request_id}
+    return _encode(
+        {
+            "type": "control_response",
+            "response": {**response, "response": {"mcp_response": message}},
+        }
+    )
 
 
 def user_line(content: object, *, query: bool) -> bytes:

@@ -10,19 +10,23 @@ from collections.abc import Sequence
 
 import msgspec
 
+from llm_mcp_hub.domain.calls import results_in
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.model import ModelCard
+from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus
 from llm_mcp_hub.errors import InvalidRequest, LoginRequired
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.cli import CliProvider
+from llm_mcp_hub.providers.conversation import Conversation
 from llm_mcp_hub.providers.model_names import check_model, with_aliases
+from llm_mcp_hub.providers.turn import CliTurn
 from llm_mcp_hub.workers.spec import WorkerSpec
 from llm_mcp_hub_claude import command
 from llm_mcp_hub_claude.credentials import credential_status, find_login
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.history import says_something
 from llm_mcp_hub_claude.settings import ClaudeSettings, check_settings
+from llm_mcp_hub_claude.tool_server import goes_through
 
 FALLBACK_MODELS = (
     ModelCard("default", "Default"),
@@ -41,6 +45,8 @@ class ClaudeProvider(CliProvider):
     Raises:
         ConfigError: The settings make no sense.
     """
+
+    capabilities = frozenset({Capability.TOOLS})
 
     def __init__(self, context: ProviderContext) -> None:
         settings: ClaudeSettings = context.settings
@@ -83,6 +89,12 @@ class ClaudeProvider(CliProvider):
         check_model(request.model, self._offered(), "Claude", full)
         if not any(says_something(message) for message in request.messages[request.prior :]):
             raise InvalidRequest("The last message is empty: say something.", param="messages")
+
+    async def open_turn(self, request: TurnRequest) -> CliTurn[Conversation]:
+        """Begin a turn; with the whole history where a worker that waits would spoil a result."""
+        if not all(map(goes_through, results_in(request.messages[request.prior :]))):
+            request = msgspec.structs.replace(request, prior=0)
+        return await super().open_turn(request)
 
     async def models(self) -> Sequence[ModelCard]:
         """The configured names, or those that Claude Code lists; then the aliases."""

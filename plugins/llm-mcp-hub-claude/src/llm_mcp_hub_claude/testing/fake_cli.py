@@ -3,7 +3,8 @@
 Guarantee: it passes the provider's contract tests that the real tool passes. It asks the back end
 named by `ANTHROPIC_BASE_URL`, which must be loopback; without one it answers by itself with
 `echo: ` and the last user text, or does what that text says: `fake:status 529`, `fake:stop
-max_tokens`, `fake:hang`, `fake:die`.
+max_tokens`, `fake:hang`, `fake:die`, `fake:call NAME {"its": "arguments"}` (one on each line). The
+result of a call is echoed as a text is.
 
 Run as a script, with the standard library alone. `install` makes an executable of it.
 It is over 300 lines because a script that is run by path has no modules beside it.
@@ -16,7 +17,7 @@ import queue
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ VERSION = "2.1.329"
 KINDS = {401: "authentication_failed", 403: "authentication_failed", 404: "model_not_found"}
 KINDS |= {413: "invalid_request", 429: "rate_limit", 500: "server_error", 529: "server_error"}
 REFUSALS = {404: "not_found", 401: "auth_failed", 429: "rate_limit", 529: "check_server_error"}
+CLIENT = "mcp__client__"
 AGAIN = frozenset({400, 401, 429, 500, 529})
 USAGE = {"input_tokens": 11, "cache_creation_input_tokens": 7, "cache_read_input_tokens": 3}
 
@@ -82,6 +84,7 @@ class Session:
         self._effort: str | None = None
         self._limit: str | None = None
         self._failure: dict[str, Any] | None = None
+        self._server = ToolServer(self._write)
         self._work: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -89,16 +92,20 @@ class Session:
     def take(self, line: dict[str, Any]) -> None:
         """Take one line of input."""
         if line["type"] == "control_request":
-            if line["request"]["subtype"] == "set_model":
+            # Both wait for somebody else's answer.
+            if line["request"]["subtype"] in ("set_model", "initialize"):
                 arguments = (line["request_id"], line["request"])
                 threading.Thread(target=self._control, args=arguments, daemon=True).start()
             else:
                 self._control(line["request_id"], line["request"])
+        elif line["type"] == "control_response":
+            self._server.answered(line["response"])
         elif line["type"] in ("user", "assistant"):
             self._work.put(line)
 
     def input_ended(self) -> None:
-        """Finish what was asked."""
+        """Finish what was asked; a call that is not answered by now will not be."""
+        self._server.cancel("interrupted before a result was received")
         self._work.put(None)
         self._thread.join()
 
@@ -110,6 +117,8 @@ class Session:
         elif kind == "initialize":
             if self._system is None:
                 self._system = request["systemPrompt"]
+                if request.get("sdkMcpServers"):
+                    self._server.connect()
             models = [
                 {"value": name, "displayName": name.title(), "resolvedModel": resolved}
                 for name, resolved in MODELS.items()
@@ -128,9 +137,12 @@ class Session:
             self._limit = limit.get("CLAUDE_CODE_MAX_OUTPUT_TOKENS", self._limit)
         elif kind == "interrupt":
             self._upstream.interrupt()
+            self._server.cancel("interrupted by the user")
         else:
             reply |= {"subtype": "error", "error": f"Unsupported control request subtype: {kind}"}
         self._write({"type": "control_response", "response": reply})
+        if kind == "initialize":
+            self._server.list_tools()
 
     def _write(self, line: dict[str, Any]) -> None:
         with self._output:
@@ -153,15 +165,18 @@ class Session:
         total: dict[str, int] = {}
         self._failure = None
         self._upstream.begin()
-        for _ in range(CONTINUATIONS + 1):
-            message = self._message(total)
-            if message is None:
-                break
+        cut = 0
+        while (message := self._message(total)) is not None:
             self._history.append({"role": "assistant", "content": message["content"]})
-            follow_up = _follow_up(message)
-            if follow_up is None:
+            calls = [block for block in message["content"] if block["type"] == "tool_use"]
+            if message["stop_reason"] == "max_tokens" and cut < CONTINUATIONS:
+                cut += 1
+                self._history.append({"role": "user", "content": GO_ON})
+            elif calls:
+                results = [self._server.result_of(call) for call in calls]
+                self._history.append({"role": "user", "content": results})
+            else:
                 break
-            self._history.append({"role": "user", "content": follow_up})
         self._result(total)
 
     def _message(self, total: dict[str, int]) -> dict[str, Any] | None:
@@ -187,7 +202,7 @@ class Session:
             "max_tokens": min(int(self._limit or MAX_OUTPUT_TOKENS), MAX_OUTPUT_TOKENS),
             "system": [{"type": "text", "text": t} for t in self._system or () if t],
             "messages": self._history,
-            "tools": [],
+            "tools": self._server.tools,
             "output_config": {"effort": self._effort or "medium"},
             "stream": True,
         }
@@ -195,7 +210,7 @@ class Session:
     def _collect(self, events: Iterator[dict[str, Any]], total: dict[str, int]) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
         usage: dict[str, int] = {}
-        stop = None
+        stop, written = None, ""
         for event in events:
             self._write({"type": "stream_event", "event": event})
             delta = event.get("delta", {})
@@ -203,15 +218,20 @@ class Session:
                 usage = dict(event["message"]["usage"])
             elif event["type"] == "content_block_start":
                 content.append(dict(event["content_block"]))
-            elif delta.get("type") == "text_delta":
-                content[-1]["text"] += delta["text"]
+                written = ""
+            elif delta.get("type") in ("text_delta", "thinking_delta", "signature_delta"):
+                name = delta["type"].removesuffix("_delta")
+                content[-1][name] += delta[name]
+            elif delta.get("type") == "input_json_delta":
+                written += delta["partial_json"]
+            elif event["type"] == "content_block_stop" and content[-1]["type"] == "tool_use":
+                content[-1]["input"] = self._server.begin_call(content[-1], written)
             elif event["type"] == "message_delta":
                 stop = delta["stop_reason"]
                 usage |= event["usage"]
         for name, value in usage.items():
             total[name] = total.get(name, 0) + value
-        blocks = [block for block in content if block["type"] != "thinking"]
-        return {"content": blocks, "stop_reason": stop}
+        return {"content": content, "stop_reason": stop}
 
     def _result(self, usage: dict[str, int]) -> None:
         failure = self._failure or {}
@@ -224,18 +244,103 @@ class Session:
         self._write({"type": "result", **result})
 
 
-def _follow_up(message: dict[str, Any]) -> object:
-    """What the tool says next by itself, or None."""
-    if message["stop_reason"] == "max_tokens":
-        return GO_ON
-    calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
-    if not calls:
-        return None
-    text = "Error: No such tool available."
-    return [
-        {"type": "tool_result", "tool_use_id": call, "is_error": True, "content": text}
-        for call in calls
-    ]
+class ToolServer:
+    """The hub as a server of tools, as the tool uses it: calls are made at once, side by side."""
+
+    def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
+        self.tools: list[dict[str, Any]] = []
+        self._write = write
+        self._count = 0
+        self._open: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._calls: dict[str, queue.Queue[dict[str, Any]]] = {}
+        self._connected = threading.Event()
+
+    def connect(self) -> None:
+        """Greet the server, and wait for its answer."""
+        version = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        self._send("initialize", version, lambda _: self._connected.set())
+        self._connected.wait()
+
+    def list_tools(self) -> None:
+        """Ask the server for its tools, if there is one."""
+        if self._connected.is_set():
+            self._send("notifications/initialized", None, lambda _: None)
+            self._send("tools/list", {}, self._listed)
+
+    def answered(self, response: dict[str, Any]) -> None:
+        """Take an answer of the server's."""
+        take = self._open.pop(response["request_id"], None)
+        if take is not None:
+            take(response["response"]["mcp_response"]["result"])
+
+    def cancel(self, why: str) -> None:
+        """Wait for no call any more."""
+        for answer in self._calls.values():
+            answer.put(_failed(why))
+
+    def begin_call(self, block: dict[str, Any], written: str) -> dict[str, Any]:
+        """Make a call; its arguments."""
+        answer = self._calls[block["id"]] = queue.Queue()
+        try:
+            arguments: dict[str, Any] = json.loads(written or "{}")
+        except ValueError:
+            answer.put(_failed("InputValidationError"))
+            return {}
+        if any(tool["name"] == block["name"] for tool in self.tools):
+            meta = {"claudecode/toolUseId": block["id"], "progressToken": self._count}
+            name = block["name"].removeprefix(CLIENT)
+            params = {"name": name, "arguments": arguments, "_meta": meta}
+            self._send("tools/call", params, answer.put)
+        else:
+            answer.put(_failed("Error: No such tool available."))
+        return arguments
+
+    def result_of(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The block that tells the model what became of a call."""
+        outcome = self._calls[call["id"]].get()
+        del self._calls[call["id"]]
+        block = {"type": "tool_result", "tool_use_id": call["id"]}
+        texts = [part["text"] for part in outcome["content"] if part["type"] == "text"]
+        if outcome.get("isError"):
+            return {**block, "is_error": True, "content": "".join(texts) or "Unknown error"}
+        nothing = f"({call['name']} completed with no output)"
+        return {**block, "content": [_block(part) for part in outcome["content"]] or nothing}
+
+    def _listed(self, result: dict[str, Any]) -> None:
+        self.tools = [
+            {
+                "name": CLIENT + tool["name"],
+                "description": tool["description"],
+                "input_schema": tool["inputSchema"],
+            }
+            for tool in sorted(result["tools"], key=lambda tool: str(tool["name"]))
+        ]
+
+    def _send(
+        self,
+        method: str,
+        params: dict[str, Any] | None,
+        take: Callable[[dict[str, Any]], None],
+    ) -> None:
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+        if params is not None:
+            message |= {"id": self._count, "params": params}
+        self._count += 1
+        request_id = f"fake-{self._count}"
+        self._open[request_id] = take
+        request = {"subtype": "mcp_message", "server_name": "client", "message": message}
+        self._write({"type": "control_request", "request_id": request_id, "request": request})
+
+
+def _failed(why: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": why}], "isError": True}
+
+
+def _block(part: dict[str, Any]) -> dict[str, Any]:
+    if part["type"] == "text":
+        return part
+    source = {"type": "base64", "media_type": part["mimeType"], "data": part["data"]}
+    return {"type": "image", "source": source}
 
 
 class FailedError(Exception):
@@ -323,6 +428,8 @@ class Upstream:
         Raises:
             FailedError: With what the tool reports.
         """
+        if self._interrupted.is_set():
+            raise FailedError(subtype="error_during_execution")
         if not self._login.headers:
             raise FailedError(error="authentication_failed", result="Not logged in")
         events = self._remote(body) if self._url.hostname else self._local(body)
@@ -372,14 +479,33 @@ class Upstream:
             raise _refused(int(argument), b"{}", {})
         stop = argument if order == "stop" else "end_turn"
         yield {"type": "message_start", "message": {"usage": {**USAGE, "output_tokens": 1}}}
+        if order == "call":
+            yield from _local_calls(text)
+            return
         yield {"type": "content_block_start", "content_block": {"type": "text", "text": ""}}
         for word in f"echo: {text}".split(" "):
             piece = word if word == "echo:" else f" {word}"
             yield {"type": "content_block_delta", "delta": {"type": "text_delta", "text": piece}}
         yield {"type": "content_block_stop"}
-        usage = {"output_tokens": 20}
-        yield {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}
-        yield {"type": "message_stop"}
+        yield from _end(stop)
+
+
+def _local_calls(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        name, _, arguments = line.removeprefix("fake:call ").partition(" ")
+        block = {"type": "tool_use", "id": f"toolu_{os.urandom(8).hex()}", "name": CLIENT + name}
+        yield {"type": "content_block_start", "content_block": {**block, "input": {}}}
+        for piece in (arguments[:5], arguments[5:]):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            yield {"type": "content_block_delta", "delta": delta}
+        yield {"type": "content_block_stop"}
+    yield from _end("tool_use")
+
+
+def _end(stop: str) -> Iterator[dict[str, Any]]:
+    usage = {"output_tokens": 20}
+    yield {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}
+    yield {"type": "message_stop"}
 
 
 def _sse(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
@@ -427,7 +553,12 @@ def _last_text(messages: list[dict[str, Any]]) -> str:
     content = messages[-1]["content"]
     if isinstance(content, str):
         return content
-    return next((b["text"] for b in reversed(content) if b["type"] == "text"), "")
+    for block in reversed(content):
+        if block["type"] == "tool_result":
+            return _last_text([block])
+        if block["type"] == "text":
+            return str(block["text"])
+    return ""
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from llm_mcp_hub_claude.testing.scripted import (
     Reply,
     Request,
     ToolCall,
+    breakable,
     message,
+    said,
     thinking,
     tool_use,
 )
@@ -36,11 +38,13 @@ class FakeMessagesApi(VendorServer[Request, Reply]):
         super().__init__(Request, Reply())
         self.unstreamed: Reply | None = None
         self.unstreamed_requests: list[Request] = []
+        self._calls = 0
 
     def reset(self) -> None:
         """Forget requests and script."""
         super().reset()
         self.unstreamed_requests.clear()
+        self._calls = 0
         self.unstreamed = None
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -87,35 +91,27 @@ class FakeMessagesApi(VendorServer[Request, Reply]):
             await response.write(f"event: {kind}\ndata: {data}\n\n".encode())
 
         await event("message_start", message=message(request))
-        index = 0
-        if reply.thinking:
-            for kind, fields in thinking(reply.thinking):
-                await event(kind, index=index, **fields)
-            index += 1
+        blocks = [thinking(reply.thinking)] if reply.thinking else []
         if not reply.calls or reply.text:
-            await event(
-                "content_block_start", index=index, content_block={"type": "text", "text": ""}
-            )
-            parts = pieces(request.text_of(reply), reply.pieces)
-            for piece in parts:
-                if await self.breaks_off(request, reply, len(parts)):
+            blocks.append(said(pieces(request.text_of(reply), reply.pieces)))
+        for call in reply.calls:
+            self._calls += 1
+            blocks.append(tool_use(call, f"toolu_{self._calls}"))
+        parts = sum(breakable(fields) for block in blocks for _, fields in block)
+        for index, block in enumerate(blocks):
+            for kind, fields in block:
+                counts = breakable(fields)
+                if counts and await self.breaks_off(request, reply, parts):
                     if reply.then == "cut":
                         self.cut(http, request)
                     else:
                         error = {"type": "overloaded_error", "message": "Overloaded"}
                         await event("error", error=error)
                     return
-                await event(
-                    "content_block_delta", index=index, delta={"type": "text_delta", "text": piece}
-                )
-                self.count(request)
-            await event("content_block_stop", index=index)
-            index += 1
-        for call in reply.calls:
-            for kind, fields in tool_use(call, index):
                 await event(kind, index=index, **fields)
-            index += 1
-        stop = "tool_use" if reply.calls else reply.stop_reason
+                if counts:
+                    self.count(request)
+        stop = "tool_use" if reply.calls and reply.stop_reason == "end_turn" else reply.stop_reason
         await event(
             "message_delta",
             delta={"stop_reason": stop, "stop_sequence": None},

@@ -1,11 +1,12 @@
 """What the fake Messages API is asked, and how it answers."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from llm_mcp_hub.testing.vendor_script import VendorReply, VendorRequest
+from llm_mcp_hub.testing.vendor_script import VendorReply, VendorRequest, pieces
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -18,15 +19,24 @@ ERROR_TYPES = {
     529: "overloaded_error",
 }
 
+Event = tuple[str, dict[str, object]]
+
 INPUT_TOKENS, CACHE_CREATION_TOKENS, CACHE_READ_TOKENS, OUTPUT_TOKENS = 11, 7, 3, 20
 """The usage that every answer reports."""
 
 
 class ToolCall(Struct, frozen=True):
-    """A call of a tool that the model makes; `arguments` are those it writes."""
+    """A call of a tool that the model makes.
+
+    Attributes:
+        name: As the model sees it.
+        arguments: Those it writes; a string is written as it is.
+        pieces: In how many events they come.
+    """
 
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] | str = {}
+    pieces: int = 2
 
 
 class Reply(VendorReply, frozen=True):
@@ -73,6 +83,11 @@ class Request(VendorRequest):
         return turns
 
     @property
+    def conversation(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """`turns` without what the tool says of its surroundings."""
+        return [turn for turn in self.turns if turn[0] != "system"]
+
+    @property
     def last_user_text(self) -> str:
         """The last text block that a user said."""
         for role, blocks in reversed(self.turns):
@@ -102,7 +117,17 @@ def message(request: Request) -> dict[str, object]:
     }
 
 
-def thinking(text: str) -> list[tuple[str, dict[str, object]]]:
+def said(parts: Iterable[str]) -> list[Event]:
+    """The events of a block of text."""
+    deltas = [{"type": "text_delta", "text": part} for part in parts]
+    return [
+        ("content_block_start", {"content_block": {"type": "text", "text": ""}}),
+        *_deltas(deltas),
+        ("content_block_stop", {}),
+    ]
+
+
+def thinking(text: str) -> list[Event]:
     """The events of a block of reasoning."""
     start = {"type": "thinking", "thinking": "", "signature": ""}
     return [
@@ -113,16 +138,26 @@ def thinking(text: str) -> list[tuple[str, dict[str, object]]]:
     ]
 
 
-def tool_use(call: ToolCall, index: int) -> list[tuple[str, dict[str, object]]]:
-    """The events of a call of a tool, the content block of that index."""
-    name = f"toolu_fake_{index}_{call.name}"
-    start = {"type": "tool_use", "id": name, "name": call.name, "input": {}}
-    arguments = json.dumps(call.arguments)
+def tool_use(call: ToolCall, call_id: str) -> list[Event]:
+    """The events of a call of a tool."""
+    start = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
+    written = call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
+    deltas = [
+        {"type": "input_json_delta", "partial_json": piece}
+        for piece in pieces(written, call.pieces)
+    ]
     return [
         ("content_block_start", {"content_block": start}),
-        (
-            "content_block_delta",
-            {"delta": {"type": "input_json_delta", "partial_json": arguments}},
-        ),
+        *_deltas(deltas),
         ("content_block_stop", {}),
     ]
+
+
+def breakable(fields: Mapping[str, object]) -> bool:
+    """Whether an event is a piece that a script can hold or break off before."""
+    delta = fields.get("delta")
+    return isinstance(delta, dict) and delta["type"] in ("text_delta", "input_json_delta")
+
+
+def _deltas(deltas: Iterable[dict[str, str]]) -> list[Event]:
+    return [("content_block_delta", {"delta": delta}) for delta in deltas]
