@@ -79,6 +79,32 @@ def test_images_and_tool_calls_are_real_blocks() -> None:
     assert [b["type"] for b in third["message"]["content"]] == ["tool_result", "text"]  # type: ignore[index]
 
 
+def test_results_keep_their_images_and_say_when_they_are_errors() -> None:
+    image = ImagePart("image/png", "AAAA")
+    calls = [ToolCallPart(f"call.{number}", "x.y", "{}") for number in range(3)]
+    results = [
+        ToolResultPart("call.2", "", (image,)),
+        ToolResultPart("call.0", "no", (image,), is_error=True),
+        ToolResultPart("call.1", ""),
+    ]
+    said = [message("user", "go"), message("assistant", *calls)]
+    _, second, third = lines_of(
+        replay([*said, *(message("tool", each) for each in results), message("user", "well?")])
+    )
+    ids = [block["id"] for block in second["message"]["content"]]  # type: ignore[index]
+    blocks = third["message"]["content"]  # type: ignore[index]
+    source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+    seen = {"type": "image", "source": source}
+    assert blocks == [
+        {"type": "tool_result", "tool_use_id": ids[2], "content": [seen]},
+        {"type": "tool_result", "tool_use_id": ids[0], "content": "no", "is_error": True},
+        {"type": "tool_result", "tool_use_id": ids[1], "content": ""},
+        seen,
+        {"type": "text", "text": "well?"},
+    ]
+    assert "shouldQuery" not in third
+
+
 @pytest.mark.parametrize(
     ("written", "sent"),
     [

@@ -166,6 +166,9 @@ class ClaudeDialect:
         self._steps.clear()
         self._outgoing += self._control.ask("interrupt")
 
+    def _note(self, **known: object) -> None:
+        self._failure = msgspec.structs.replace(self._failure, **known)
+
     def _fail(self, error: HubError, events: list[Event]) -> None:
         self._end_early()
         events.append(TurnFailed(error))
@@ -207,10 +210,12 @@ class ClaudeDialect:
             self._asked(lines.decode_foreign_request(raw), events)
         elif kind == "rate_limit_event":
             limits = lines.decode_limits(raw).rate_limit_info
-            self._failure = msgspec.structs.replace(self._failure, limits=limits)
+            self._note(limits=limits)
             windows = quota_windows(limits)
             if windows:
                 events.append(QuotaSeen(windows))
+        elif kind == "tool_progress":
+            events.append(Pong())
         elif self._phase is Phase.SUSPENDED and kind == "result":
             raise went_on()
         elif self._phase is Phase.TALKING:
@@ -221,9 +226,7 @@ class ClaudeDialect:
             elif kind == "assistant":
                 said = lines.decode_assistant(raw)
                 if said.error is not None:
-                    self._failure = msgspec.structs.replace(
-                        self._failure, kind=said.error, cause=said.api_error
-                    )
+                    self._note(kind=said.error, cause=said.api_error)
 
     def _asked(self, line: lines.ForeignLine, events: list[Event]) -> None:
         if line.request.subtype != "mcp_message":
@@ -273,20 +276,14 @@ class ClaudeDialect:
             if self._answer.under_way:
                 self._fail(stream_cut(), events)
             elif line.retry_delay_ms is not None:
-                seconds = line.retry_delay_ms / 1000
-                self._failure = msgspec.structs.replace(self._failure, retry_delay=seconds)
+                self._note(retry_delay=line.retry_delay_ms / 1000)
 
     def _result(self, line: lines.ResultLine, events: list[Event]) -> None:
         if line.is_error or line.subtype != "success":
-            failure = msgspec.structs.replace(
-                self._failure,
-                status=line.api_error_status,
-                error_type=line.api_error_type,
-                text=line.result,
-                said=self._answer.said,
-            )
+            self._note(status=line.api_error_status, error_type=line.api_error_type)
+            self._note(text=line.result, said=self._answer.said)
             self._phase = Phase.OVER
-            events.append(TurnFailed(to_hub_error(failure, self._clock())))
+            events.append(TurnFailed(to_hub_error(self._failure, self._clock())))
         elif self._steps:
             self._step()
         elif self._answer.stopped:
