@@ -42,6 +42,9 @@
     │   ├── ProviderFailed
     │   ├── ProviderOverloaded
     │   └── ProviderStreamCut
+    ├── NotHonoured             the model did not answer as asked, not even when told what is wrong
+    │   ├── ToolChoiceNotHonoured
+    │   └── FormatNotHonoured
     ├── Unavailable
     │   ├── ProviderUnavailable
     │   │   └── ProviderDraining    an administrator has it take no new turn
@@ -366,6 +369,27 @@ class ProviderStreamCut(ProviderError):
     """The vendor's stream broke after text had been sent; nothing was repeated."""
 
     code = "provider_stream_cut"
+
+
+class NotHonoured(HubError):
+    """The model did not answer as asked, not even when it was told what is wrong.
+
+    Not retryable: two answers have been paid for.
+    """
+
+    code = "not_honoured"
+
+
+class ToolChoiceNotHonoured(NotHonoured):
+    """The model was to call a tool and did not."""
+
+    code = "tool_choice_not_honoured"
+
+
+class FormatNotHonoured(NotHonoured):
+    """The answer does not have the form that `response_format` asks for."""
+
+    code = "response_format_not_honoured"
 
 
 class Unavailable(HubError):

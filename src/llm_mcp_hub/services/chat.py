@@ -18,13 +18,15 @@ from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, UnsupportedParameter
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
 from llm_mcp_hub.services.attempts import Attempts
 from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.claim import claimed
 from llm_mcp_hub.services.command import ChatCommand
+from llm_mcp_hub.services.demanding import open_answer
+from llm_mcp_hub.services.demands import demands_of
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.services.limits import Admission
@@ -63,7 +65,8 @@ class ChatService:
         """Begin a turn, or follow the one that has the command's key already.
 
         Raises:
-            InvalidRequest: Nothing to answer, or a session id that won't do.
+            InvalidRequest: Nothing to answer, a session id that won't do, or tools, results or a
+                form of the answer that make no sense.
             UnsupportedParameter: The provider can't do what is asked for.
             UnknownModel: Nobody offers the model.
             SessionBusy: Another turn runs on the session.
@@ -180,7 +183,7 @@ class ChatService:
         if hold is not None:
             being_opened.on = (principal.name, hold.session_id)
         try:
-            request, stream = await attempts.open(request)
+            request, stream = await open_answer(attempts, request, demands_of(command))
         except BaseException as error:
             if isinstance(error, HubError):
                 log.warning(
@@ -225,9 +228,4 @@ def _check(command: ChatCommand) -> None:
     # Clients that only hint at a session send the whole history.
     named = command.session_id is not None and command.remember and not command.hinted
     check_calls(command.messages, complete=not named)
-    if command.tool_choice.mode == "required":
-        raise UnsupportedParameter("A call can't be required yet.", param="tool_choice")
-    if command.response_format.kind != "text":
-        raise UnsupportedParameter(
-            "The answer is `text`: ask for JSON in the prompt.", param="response_format"
-        )
+    demands_of(command)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from llm_mcp_hub.domain.calls import calls_in
 from llm_mcp_hub.domain.chat import TurnRequest
@@ -10,6 +9,7 @@ from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.services.json_depth import depth_of
 
 MAX_TOOLS = 128
 MAX_DEPTH = 64
@@ -41,7 +41,7 @@ def check_tools(tools: Sequence[Tool], choice: ToolChoice) -> None:
                 '`"type": "object"`.',
                 param=where,
             )
-        if deeper_than(tool.parameters, MAX_DEPTH):
+        if depth_of(tool.parameters)[0] > MAX_DEPTH:
             raise InvalidRequest(
                 f"{where}: the parameters of {tool.name} are nested more than {MAX_DEPTH} deep.",
                 param=where,
@@ -72,18 +72,3 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
             "out, or ask a provider that `GET /v1/providers` lists with the capability `tools`.",
             param="tools" if request.tools else "messages",
         )
-
-
-def deeper_than(value: Any, levels: int) -> bool:
-    """Whether lists and objects are nested deeper in a JSON value."""
-    inside: list[Any] = [value]
-    for _ in range(levels):
-        inside = [
-            each
-            for one in inside
-            for each in (one.values() if isinstance(one, dict) else one)
-            if isinstance(each, dict | list)
-        ]
-        if not inside:
-            return False
-    return True

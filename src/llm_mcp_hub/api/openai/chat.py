@@ -47,7 +47,9 @@ def chat_handler(hub: Hub, gate: Gate) -> ASGIRouteHandler:
         )
         await answer.write(
             open_turn(hub, call.principal, call.addressed(command), converted.ignored, answer),
-            ChatForm(include_usage=include_usage),
+            ChatForm(
+                include_usage=include_usage, refusals=converted.response_format.kind != "text"
+            ),
             stream=bool(request.stream),
         )
 

@@ -32,6 +32,7 @@ from llm_mcp_hub.api.openai.schemas import (
 from llm_mcp_hub.domain.chunk import (
     Chunk,
     FinishChunk,
+    FinishReason,
     ReasoningChunk,
     TextChunk,
     ToolArgumentsChunk,
@@ -42,6 +43,7 @@ from llm_mcp_hub.domain.completion import Completion
 from llm_mcp_hub.errors import HubError
 
 DONE = b"data: [DONE]\n\n"
+CONTENT_FILTER = FinishReason.CONTENT_FILTER
 _MARK = "\u0001"
 
 _encode = msgspec.json.Encoder().encode
@@ -52,23 +54,28 @@ def completion_id(turn_id: str) -> str:
     return f"chatcmpl-{turn_id.removeprefix('turn-')}"
 
 
-def whole(completion: Completion, turn_id: str, created: float, model_id: str) -> ChatCompletion:
-    """A whole answer."""
+def whole(
+    completion: Completion, turn_id: str, created: float, model_id: str, *, refusals: bool = False
+) -> ChatCompletion:
+    """A whole answer; `refusals` as for `ChatForm`."""
     calls = [
         ToolCallObject(call.id, FunctionCall(call.name, call.arguments))
         for call in completion.tool_calls
     ]
+    refused = refusals and completion.text and completion.finish_reason is CONTENT_FILTER
     message = CompletionMessage(
         # Clients take an empty text beside calls for an answer.
-        content=completion.text or None if calls else completion.text,
+        content=None if refused or (calls and not completion.text) else completion.text,
+        refusal=completion.text if refused else None,
         reasoning_content=completion.reasoning or msgspec.UNSET,
         tool_calls=calls or msgspec.UNSET,
     )
+    reason = FinishReason.STOP if refused else completion.finish_reason
     return ChatCompletion(
         id=completion_id(turn_id),
         created=int(created),
         model=model_id,
-        choices=[Choice(message, completion.finish_reason.value)],
+        choices=[Choice(message, reason.value)],
         usage=usage_object(completion.usage),
     )
 
@@ -92,6 +99,13 @@ def _call_delta(chunk: ToolCallChunk | ToolArgumentsChunk) -> Delta:
     return Delta(tool_calls=[call])
 
 
+def _refuses(chunks: Sequence[Chunk]) -> bool:
+    """Whether chunks are the end of an answer that refuses in words."""
+    last = chunks[-1]
+    ends = isinstance(last, FinishChunk) and last.reason is CONTENT_FILTER
+    return ends and any(isinstance(chunk, TextChunk) for chunk in chunks)
+
+
 class EventEncoder:
     """Encodes the events of one stream.
 
@@ -99,6 +113,7 @@ class EventEncoder:
         include_usage: Send the token counts in an event of their own before the end, and
             `usage: null` in every other, as OpenAI does.
         seen: The id of the last event that the client has; None if it has none.
+        refusals: As for `ChatForm`.
     """
 
     __slots__ = (
@@ -108,6 +123,7 @@ class EventEncoder:
         "_model",
         "_number",
         "_reasoning",
+        "_refusals",
         "_seen",
         "_text",
     )
@@ -120,7 +136,9 @@ class EventEncoder:
         *,
         include_usage: bool,
         seen: int | None = None,
+        refusals: bool = False,
     ) -> None:
+        self._refusals = refusals
         self._seen = -1 if seen is None else seen
         self._number = max(0, self._seen)
         self._id = completion_id(turn_id)
@@ -137,16 +155,20 @@ class EventEncoder:
             self._seen = 0
             out.append(b"id: 0\n" + self._event(Delta(role="assistant", content="")))
         number = self._number
+        refused = self._refusals and _refuses(chunks)
         for chunk in chunks:
             number += 1
-            if isinstance(chunk, TextChunk):
+            if refused and isinstance(chunk, TextChunk):
+                out.append(b"id: %d\n" % number + self._event(Delta(refusal=chunk.text)))
+            elif isinstance(chunk, TextChunk):
                 before, after = self._text
                 out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             elif isinstance(chunk, ReasoningChunk):
                 before, after = self._reasoning
                 out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             elif isinstance(chunk, FinishChunk):
-                out.append(b"id: %d\n" % number + self._event(Delta(), chunk.reason.value))
+                reason = FinishReason.STOP if refused else chunk.reason
+                out.append(b"id: %d\n" % number + self._event(Delta(), reason.value))
             else:
                 out.append(b"id: %d\n" % number + self._event(_call_delta(chunk)))
         self._number = number
@@ -192,15 +214,27 @@ class ChatForm:
     Args:
         include_usage: As for `EventEncoder`.
         seen: As for `EventEncoder`.
+        refusals: A form was asked for, so that the text of a model that refuses is no answer but
+            its `refusal`. It comes with the end, since it was held back to be judged.
     """
 
-    def __init__(self, *, include_usage: bool = False, seen: int | None = None) -> None:
+    def __init__(
+        self, *, include_usage: bool = False, seen: int | None = None, refusals: bool = False
+    ) -> None:
         self._include_usage = include_usage
         self._seen = seen
+        self._refusals = refusals
 
     def whole(self, turn: AnyTurn, completion: Completion) -> bytes:
         """A whole answer, JSON."""
-        return _encode(whole(completion, turn.turn_id, turn.created_at, turn.model_id))
+        answer = whole(
+            completion,
+            turn.turn_id,
+            turn.created_at,
+            turn.model_id,
+            refusals=self._refusals,
+        )
+        return _encode(answer)
 
     def events(self, turn: AnyTurn) -> EventEncoder:
         """The encoder of a streamed answer."""
@@ -210,4 +244,5 @@ class ChatForm:
             turn.model_id,
             include_usage=self._include_usage,
             seen=self._seen,
+            refusals=self._refusals,
         )
