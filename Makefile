@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help run test test-n8n install tools pages lint typecheck check docs bench bench-mcp soak lock clean
+.PHONY: help run test test-n8n install tools pages lint typecheck check docs bench bench-tools bench-mcp soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ docs: ## Build the documentation into site/
 
 bench: .venv/dev ## Measure what the hub adds to a request
 	$(PYTHON) benchmarks/overhead.py $(ARGS)
+
+bench-tools: .venv/dev tools ## Measure what a resumed tool call saves, with the vendors' real tools
+	$(PYTHON) benchmarks/tools.py $(ARGS)
 
 bench-mcp: .venv/dev ## Measure what the hub adds to an MCP tool call
 	$(PYTHON) benchmarks/mcp.py $(ARGS)
