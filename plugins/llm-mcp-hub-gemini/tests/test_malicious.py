@@ -14,6 +14,7 @@ import pytest
 
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.testing.turns import run_turn, turn_request
+from llm_mcp_hub_acp.client_tools.names import alias
 from llm_mcp_hub_gemini.provider import GeminiProvider
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist, Reply, Request
 
@@ -142,7 +143,7 @@ async def test_nor_does_it_if_the_client_has_a_tool_of_that_name(
     arguments = attacks(trap)[tool]
     api.script(
         Reply(tool=tool, arguments=arguments),
-        Reply(tool=f"mcp_client_{tool}", arguments=arguments),
+        Reply(tool=f"mcp_client_{alias(tool)}", arguments=arguments),
     )
     request = turn_request("help me", model=MODEL, tools=[under_the_same_name(tool)])
     outcome = await run_turn(provider, request)
@@ -151,7 +152,7 @@ async def test_nor_does_it_if_the_client_has_a_tool_of_that_name(
     assert "not found in registry" in json.dumps(answer)
     [call] = outcome.completion.tool_calls
     assert (call.name, json.loads(call.arguments)) == (tool, arguments)
-    assert list(api.requests[1].declarations) == [f"mcp_client_{tool}"]
+    assert list(api.requests[1].declarations) == [f"mcp_client_{alias(tool)}"]
     assert children(provider) == set()
     trap.check(api)
 

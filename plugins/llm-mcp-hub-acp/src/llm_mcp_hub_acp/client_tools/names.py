@@ -14,13 +14,16 @@ SERVER = "client"
 """What the agent is told the server is called. A prefix may be made of it."""
 
 LENGTH = 52
+TAKEN = frozenset({"ask_user"})
+"""The Gemini CLI leaves out a tool of that name, wherever it comes from (0.61.0)."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ELSE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def alias(name: str) -> str:
     """The name itself if it will do; otherwise what is left of it, and a digest of the whole."""
-    if len(name) <= LENGTH and _PLAIN.fullmatch(name):
+    if len(name) <= LENGTH and _PLAIN.fullmatch(name) and name not in TAKEN:
         return name
     digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return f"{_ELSE.sub('_', name)[: LENGTH - len(digest) - 1]}_{digest}"
