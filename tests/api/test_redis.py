@@ -41,6 +41,25 @@ def test_two_hubs_serve_one_session_in_turn(redis, chat_with):
     assert again.headers["x-session-id"] == recognised
 
 
+def test_every_hub_goes_on_from_a_response_at_once(redis):
+    with create_test_hub(state=redis.url) as one, create_test_hub(state=redis.url) as two:
+        token = one.token("me")
+        previous = None
+        with client_of(one, token) as first, client_of(two, token) as second:
+            for client in (first, second) * 5:
+                body = {"model": "echo/echo", "input": "hi", "previous_response_id": previous}
+                answer = client.post("/v1/responses", json=body)
+                assert answer.status_code == 200, answer.text
+                previous = answer.json()["id"]
+            kept = first.get(f"/v1/responses/{previous}")
+            deleted = first.delete(f"/v1/responses/{previous}")
+            gone = second.get(f"/v1/responses/{previous}")
+
+    assert kept.json() == answer.json()
+    assert kept.json()["usage"]["input_tokens"] == 19  # the whole conversation
+    assert (deleted.status_code, gone.status_code) == (200, 404)
+
+
 def test_a_token_revoked_at_one_hub_is_worthless_at_another_that_has_not_seen_it(redis):
     with create_test_hub(state=redis.url) as one, create_test_hub(state=redis.url) as two:
         token = one.token("short-lived")
