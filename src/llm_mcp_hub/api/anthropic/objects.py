@@ -29,7 +29,7 @@ class ToolUseOutput(Struct, frozen=True, tag="tool_use", tag_field="type"):
 OutputBlock = ThinkingOutput | TextOutput | ToolUseOutput
 
 
-class OutputTokensDetails(Struct, frozen=True):
+class ThinkingTokensDetails(Struct, frozen=True):
     """Of the output's tokens, those spent on reasoning."""
 
     thinking_tokens: int
@@ -47,7 +47,7 @@ class MessageUsage(Struct, frozen=True):
     output_tokens: int
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
-    output_tokens_details: OutputTokensDetails
+    output_tokens_details: ThinkingTokensDetails
 
 
 class MessageObject(Struct, frozen=True):

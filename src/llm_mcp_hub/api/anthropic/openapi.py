@@ -54,7 +54,10 @@ def _messages_operation() -> Operation:
         security=[*SECURITY_WITH_HEADER],
         operation_id="CreateMessage",
         summary="Answer a conversation, in Anthropic's dialect",
-        request_body=_body(),
+        request_body=RequestBody(
+            required=True,
+            content={"application/json": OpenAPIMediaType(schema=reference("MessagesRequest"))},
+        ),
         parameters=turn_parameters(),
         responses=turn_responses(
             "The answer, whole or as server-sent events",
@@ -73,11 +76,5 @@ def _count_operation() -> Operation:
         security=[*SECURITY_WITH_HEADER],
         operation_id="CountMessageTokens",
         summary="Always 404: the hub can't count the tokens of what is not sent",
-        request_body=_body(),
         responses=failures(COUNT_ERRORS, MessageError.__name__),
     )
-
-
-def _body() -> RequestBody:
-    schema = reference(MessagesRequest.__name__)
-    return RequestBody(required=True, content={"application/json": OpenAPIMediaType(schema=schema)})

@@ -27,13 +27,13 @@ from llm_mcp_hub.api.anthropic.objects import (
     MessageStop,
     MessageUsage,
     OutputBlock,
-    OutputTokensDetails,
     Ping,
     StopDelta,
     TextDelta,
     TextOutput,
     ThinkingDelta,
     ThinkingOutput,
+    ThinkingTokensDetails,
     ToolUseOutput,
 )
 from llm_mcp_hub.domain.chunk import (
@@ -94,7 +94,7 @@ def usage_object(usage: Usage) -> MessageUsage:
         output_tokens=usage.output_tokens,
         cache_creation_input_tokens=0,
         cache_read_input_tokens=usage.cached_tokens,
-        output_tokens_details=OutputTokensDetails(usage.reasoning_tokens),
+        output_tokens_details=ThinkingTokensDetails(usage.reasoning_tokens),
     )
 
 
