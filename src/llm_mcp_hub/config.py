@@ -86,6 +86,25 @@ class TurnsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     journal_seconds: float = 600.0
 
 
+class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[images]`: those that requests name by URL.
+
+    Attributes:
+        fetch: Whether they are fetched; otherwise such requests are refused.
+        max_bytes: The largest one.
+        max_count: So many of one request.
+        seconds: How long all of a request's may take together.
+        allowed_hosts: The only hosts they are fetched from, `*.example.com` for those below one;
+            empty for any on the public internet. Others are never asked.
+    """
+
+    fetch: bool = False
+    max_bytes: int = 5 * 1024 * 1024
+    max_count: int = 10
+    seconds: float = 15.0
+    allowed_hosts: tuple[str, ...] = ()
+
+
 class AlertsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[alerts]`.
 
@@ -155,6 +174,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     sessions: SessionsConfig = SessionsConfig()
     turns: TurnsConfig = TurnsConfig()
+    images: ImagesConfig = ImagesConfig()
     alerts: AlertsConfig = AlertsConfig()
     usage: UsageConfig = UsageConfig()
     mcp: McpConfig = McpConfig()
@@ -193,6 +213,9 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
             ("turns.journal_seconds", self.turns.journal_seconds),
+            ("images.max_bytes", self.images.max_bytes),
+            ("images.max_count", self.images.max_count),
+            ("images.seconds", self.images.seconds),
             ("usage.retention_days", self.usage.retention_days),
             ("mcp.keep_alive_seconds", self.mcp.keep_alive_seconds),
         ):

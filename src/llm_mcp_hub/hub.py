@@ -34,6 +34,7 @@ from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.kept_turns import KeptTurns
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.limits import LimitKeeper
+from llm_mcp_hub.services.linked_images import LinkedImages
 from llm_mcp_hub.services.monitor import Monitor
 from llm_mcp_hub.services.overview import Overview, overview
 from llm_mcp_hub.services.pressure import Pressure, pressure
@@ -132,7 +133,9 @@ class Hub:
             finished=self._turn_finished,
             refused=self._recorder.record,
         )
-        self.chat = ChatService(self.catalog, self.choice, context, self.events)
+        self.chat = ChatService(
+            self.catalog, self.choice, context, self.events, LinkedImages(config.images)
+        )
         self.background = BackgroundTurns()
         self.kept_turns = KeptTurns(self.journals, self.store)
         self._when_stopped: list[Callable[[], None]] = []

@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
+from llm_mcp_hub.config import ImagesConfig
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Usage
@@ -30,6 +31,7 @@ from llm_mcp_hub.services.demands import demands_of
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.services.limits import Admission
+from llm_mcp_hub.services.linked_images import LinkedImages
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
@@ -49,7 +51,9 @@ class ChatService:
         choice: ModelChoice,
         context: TurnContext,
         events: Events | None = None,
+        images: LinkedImages | None = None,
     ) -> None:
+        self._images = images if images is not None else LinkedImages(ImagesConfig())
         self._catalog = catalog
         self._choice = choice
         self._events = events if events is not None else Events()
@@ -163,6 +167,9 @@ class ChatService:
     ) -> Turn:
         turn_id = head.turn_id
         attempts.check()
+        messages = await self._images.fetched(command.messages)
+        if messages is not command.messages:
+            command = msgspec.structs.replace(command, messages=messages)
         opening = await self._opener.open(principal, command, turn_id)
         request = TurnRequest(
             turn_id=turn_id,

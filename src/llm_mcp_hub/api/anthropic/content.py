@@ -24,6 +24,7 @@ from llm_mcp_hub.api.anthropic.schemas import (
     ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
+    UrlSource,
 )
 from llm_mcp_hub.domain.chat import (
     ImagePart,
@@ -33,6 +34,7 @@ from llm_mcp_hub.domain.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from llm_mcp_hub.domain.linked_image import linked_image
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -154,10 +156,12 @@ def _said(block: ContentBlock | ToolReferenceBlock, where: str) -> tuple[Part, .
 
 def _image(block: ImageBlock, where: str) -> ImagePart:
     source = block.source
+    if isinstance(source, UrlSource):
+        return linked_image(source.url, f"{where}.source.url")
     if not isinstance(source, Base64Source):
         raise UnsupportedParameter(
             f"{where}.source: send the image itself: `type` `base64`, `media_type` and `data`. "
-            "The hub fetches no links and has no files.",
+            "The hub has no files.",
             param=f"{where}.source",
         )
     if source.media_type not in IMAGE_TYPES:

@@ -32,6 +32,7 @@ from llm_mcp_hub.domain.chat import (
     ToolResultPart,
     TurnOptions,
 )
+from llm_mcp_hub.domain.linked_image import linked_image
 from llm_mcp_hub.domain.response_format import ResponseFormat
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
@@ -204,16 +205,18 @@ def _text(content: Content, where: str) -> str:
 
 
 def image_part(url: str, where: str) -> ImagePart:
-    """An image from its `data:` URL.
+    """An image from its `data:` URL; from another one, what is to be fetched.
 
     Raises:
-        InvalidRequest: It is another URL.
+        InvalidRequest: The `data:` URL is none of an image.
     """
     match = _DATA_URL.match(url)
     if match is None:
+        if url[:5].lower() != "data:":
+            return linked_image(url, where)
         raise InvalidRequest(
-            f"{where}: send the image itself, as a URL of the form "
-            "`data:image/png;base64,…` (png, jpeg, gif or webp). The hub fetches no links.",
+            f"{where}: a `data:` URL of an image is `data:image/png;base64,…` (png, jpeg, gif or "
+            "webp).",
             param=where,
         )
     return ImagePart(match.group(1), match.group(2))

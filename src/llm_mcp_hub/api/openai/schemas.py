@@ -17,7 +17,7 @@ class TextContent(Struct, frozen=True, tag="text", tag_field="type"):
 
 
 class ImageUrl(Struct, frozen=True):
-    """Where an image is; the hub takes `data:` URLs."""
+    """Where an image is: a `data:` URL, or one that the hub may fetch."""
 
     url: str
 
