@@ -7,6 +7,7 @@ import httpx
 import pytest
 from anthropic import Anthropic, beta_tool
 from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
+from pydantic import BaseModel
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +371,39 @@ def test_the_library_runs_tools_by_itself(client):
     )
 
     assert runner.until_done().content[0].text == "sunny in Seoul"
+
+
+class Place(BaseModel):
+    city: str
+    people: int
+
+
+def test_an_answer_in_a_form_is_parsed(client):
+    said = '{"city": "Seoul", "people": 9}'
+    answer = client.messages.parse(
+        model="echo/echo", max_tokens=64, messages=user(said), output_format=Place
+    )
+
+    assert answer.parsed_output == Place(city="Seoul", people=9)
+
+
+def test_an_answer_that_does_not_fit_the_form_is_an_error_and_not_the_answer(client):
+    with pytest.raises(anthropic.APIStatusError) as failure:
+        client.with_options(max_retries=0).messages.parse(
+            model="echo/echo", max_tokens=64, messages=user("Seoul"), output_format=Place
+        )
+
+    assert failure.value.error_code == "response_format_not_honoured"
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "now"}])
+def test_a_call_can_be_required(client, choice):
+    answer = client.messages.create(
+        model="echo/echo",
+        max_tokens=64,
+        messages=user("/call now"),
+        tools=WEATHER,
+        tool_choice=choice,
+    )
+
+    assert [call.name for call in answer.content] == ["now"]

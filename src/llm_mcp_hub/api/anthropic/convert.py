@@ -8,19 +8,14 @@ from msgspec import Struct
 
 from llm_mcp_hub.api.anthropic.content import conversation
 from llm_mcp_hub.api.anthropic.schemas import (
-    AnyChoice,
     MessagesRequest,
-    NamedChoice,
-    NoChoice,
     ThinkingAdaptive,
     ThinkingBetweenTools,
     ThinkingDisabled,
     ThinkingEnabled,
 )
-from llm_mcp_hub.api.anthropic.tools import client_tools
+from llm_mcp_hub.api.anthropic.tools import client_tools, response_format, tool_choice
 from llm_mcp_hub.domain.chat import Effort, TurnOptions
-from llm_mcp_hub.domain.response_format import TEXT, ResponseFormat
-from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 from llm_mcp_hub.services.command import ChatCommand
 
@@ -79,16 +74,17 @@ def convert_request(request: MessagesRequest) -> Converted:
     if request.max_tokens < 1:
         raise InvalidRequest("`max_tokens` must be at least 1.", param="max_tokens")
     said = conversation(request.messages)
-    tools = client_tools(request.tools or ())
+    config = request.output_config
+    form = config.format if config is not None and config.format else request.output_format
     command = ChatCommand(
         model=request.model,
         messages=said.messages,
         system=_system(request, said.instructions),
         options=TurnOptions(max_tokens=request.max_tokens, effort=_effort(request)),
-        tools=tools,
-        tool_choice=_tool_choice(request, tools),
+        tools=client_tools(request.tools or ()),
+        tool_choice=tool_choice(request.tool_choice),
         parallel_tool_calls=not getattr(request.tool_choice, "disable_parallel_tool_use", False),
-        response_format=_response_format(request),
+        response_format=response_format(form),
     )
     ignored = [name for name in IGNORED if getattr(request, name) is not None]
     if request.context_management:
@@ -160,31 +156,3 @@ def _effort(request: MessagesRequest) -> Effort | None:
         fitting = (effort for most, effort in BUDGETS if thinking.budget_tokens <= most)
         return next(fitting, Effort.XHIGH)
     return None
-
-
-def _tool_choice(request: MessagesRequest, tools: tuple[Tool, ...]) -> ToolChoice:
-    choice = request.tool_choice
-    if isinstance(choice, NoChoice):
-        return ToolChoice("none")
-    if not isinstance(choice, AnyChoice | NamedChoice):
-        return ToolChoice()
-    if not tools:
-        raise InvalidRequest(
-            "`tool_choice` asks for a call, but there are no `tools`.", param="tool_choice"
-        )
-    if isinstance(choice, AnyChoice):
-        return ToolChoice("required")
-    if all(tool.name != choice.name for tool in tools):
-        raise InvalidRequest(
-            f"`tool_choice` names {choice.name!r}, which is none of the `tools`.",
-            param="tool_choice.name",
-        )
-    return ToolChoice("required", (choice.name,))
-
-
-def _response_format(request: MessagesRequest) -> ResponseFormat:
-    config = request.output_config
-    wanted = (config.format if config is not None else None) or request.output_format
-    if wanted is None:
-        return TEXT
-    return ResponseFormat("json_schema", schema=wanted.schema, strict=True)

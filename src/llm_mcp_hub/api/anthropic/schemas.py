@@ -167,6 +167,9 @@ class NoChoice(Struct, frozen=True, tag="none", tag_field="type"):
     """The model must not call a tool."""
 
 
+ToolChoiceParam = AutoChoice | AnyChoice | NamedChoice | NoChoice
+
+
 class ThinkingEnabled(Struct, frozen=True, tag="enabled", tag_field="type"):
     """Think, with so many tokens at most."""
 
@@ -211,7 +214,7 @@ class MessagesRequest(Struct, frozen=True):
     system: str | list[TextBlock] | None = None
     stream: bool | None = None
     tools: list[ClientTool] | None = None
-    tool_choice: AutoChoice | AnyChoice | NamedChoice | NoChoice | None = None
+    tool_choice: ToolChoiceParam | None = None
     thinking: (
         ThinkingEnabled | ThinkingAdaptive | ThinkingBetweenTools | ThinkingDisabled | None
     ) = None
