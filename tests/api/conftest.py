@@ -10,7 +10,14 @@ import pytest
 
 from llm_mcp_hub import errors
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import ProviderState, ProviderStatus, WorkerFigures
 from llm_mcp_hub.hookspecs import hookimpl
@@ -51,7 +58,7 @@ class Scripted(Provider):
     `say TEXT` · `refuse ERROR` before anything is spent · `fail ERROR` after some text ·
     `cut` ends without a finish · `crash` raises what is no HubError · `wait` says three words and
     then nothing until it is closed · `hold` waits for `go` and then answers · `pause` says three
-    words, waits for `go` and then says `done`.
+    words, waits for `go` and then says `done` · `think TEXT` shows TEXT as reasoning.
     """
 
     name = "scripted"
@@ -111,7 +118,9 @@ class Scripted(Provider):
                 await asyncio.Event().wait()
             if verb == "cut":
                 return
-            yield TextChunk(rest or "done")
+            if verb == "think":
+                yield ReasoningChunk(rest)
+            yield TextChunk("done" if verb == "think" else rest or "done")
             yield FinishChunk(FinishReason.STOP, Usage(input_tokens=3, output_tokens=2))
         finally:
             self.running -= 1

@@ -407,3 +407,65 @@ def test_a_call_can_be_required(client, choice):
     )
 
     assert [call.name for call in answer.content] == ["now"]
+
+
+def test_an_image_by_its_url_is_refused_where_it_stands_unless_the_hub_may_fetch(client):
+    with pytest.raises(anthropic.BadRequestError) as failure:
+        client.messages.create(
+            model="echo/echo",
+            max_tokens=64,
+            messages=[
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}}
+                    ],
+                }
+            ],
+        )
+
+    assert failure.value.body["error"]["details"]["param"] == "messages[0].content[0].source.url"
+
+
+def test_a_key_makes_one_turn_of_two_requests(client, scripted):
+    before = scripted.opened
+    raws = [
+        client.messages.with_raw_response.create(
+            model="scripted/one",
+            max_tokens=64,
+            messages=user("say once"),
+            extra_headers={"Idempotency-Key": "anthropic-once"},
+        )
+        for _ in range(2)
+    ]
+
+    assert scripted.opened == before + 1
+    assert raws[0].parse().to_dict() == raws[1].parse().to_dict()
+    assert [raw.headers.get("idempotent-replayed") for raw in raws] == [None, "true"]
+
+
+def test_what_has_no_effect_is_named_in_a_header(client):
+    raw = client.messages.with_raw_response.create(
+        model="echo/echo",
+        max_tokens=64,
+        messages=user("x"),
+        extra_body={"temperature": 0.5, "top_k": 4},
+    )
+
+    assert raw.headers["x-hub-ignored"] == "temperature, top_k"
+
+
+def test_reasoning_is_shown_only_to_those_who_ask_for_it(client):
+    plain = client.messages.create(
+        model="scripted/one", max_tokens=2048, messages=user("think Hm.")
+    )
+    shown = client.messages.create(
+        model="scripted/one",
+        max_tokens=2048,
+        messages=user("think Hm."),
+        thinking={"type": "enabled", "budget_tokens": 1024},
+    )
+
+    assert [block.type for block in plain.content] == ["text"]
+    assert [block.type for block in shown.content] == ["thinking", "text"]
+    assert (shown.content[0].thinking, shown.content[0].signature) == ("Hm.", "")

@@ -10,6 +10,7 @@ from llm_mcp_hub.api.anthropic.schemas import MessagesRequest
 from llm_mcp_hub.api.openai.convert import convert_request as convert_chat
 from llm_mcp_hub.api.openai.schemas import ChatCompletionRequest
 from llm_mcp_hub.domain.chat import Effort, ImagePart, Message, TextPart, ToolResultPart
+from llm_mcp_hub.domain.linked_image import LinkedImage
 from llm_mcp_hub.domain.tool import ToolChoice
 from llm_mcp_hub.domain.transcript import digests
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
@@ -147,6 +148,20 @@ def test_reasoning_of_earlier_answers_is_dropped_and_named():
     assert request.command.messages[1] == Message("assistant", (TextPart("Hello."),))
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_image_by_its_url_is_left_to_the_hub_to_fetch(inside):
+    block: dict[str, Any] = {"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}
+    if inside:
+        block = {"type": "tool_result", "tool_use_id": "a", "content": [block]}
+    (message,) = said([block])
+
+    (part,) = message.parts
+    (image,) = part.images if isinstance(part, ToolResultPart) else (part,)
+    assert isinstance(image, LinkedImage)
+    assert image.url == "https://x/a.png"
+    assert image.where.startswith("messages[0].content[0]")
+
+
 def test_a_document_of_plain_text_is_text_with_its_title():
     source = {"type": "text", "media_type": "text/plain", "data": "Once."}
     (message,) = said([{"type": "document", "source": source, "title": "A tale"}])
@@ -157,7 +172,6 @@ def test_a_document_of_plain_text_is_text_with_its_title():
 @pytest.mark.parametrize(
     "block",
     [
-        {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
         {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
         {"type": "document", "source": PIXEL | {"media_type": "application/pdf"}},
         {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
