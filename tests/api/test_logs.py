@@ -94,6 +94,7 @@ def test_json_lines_are_json(run):
         "hub-0123456789ab-" + "s" * 43,
         "sk-ant-oat01-secretsecret",
         "ya29.secretsecret",
+        "AIzasecretsecret",
         "Authorization: Bearer secretsecret",
         "authorization: bearer secretsecret",
         "redis://user:secretsecret@host:6379/0",
