@@ -8,6 +8,7 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types.responses import FunctionToolParam, ResponseFunctionToolCall
+from pydantic import BaseModel
 
 WEATHER: FunctionToolParam = {
     "type": "function",
@@ -164,6 +165,70 @@ def test_one_call_at_a_time_if_that_is_wanted(client):
 
     assert [item.type for item in response.output] == ["function_call"]
     assert response.parallel_tool_calls is False
+
+
+class City(BaseModel):
+    city: str
+
+
+def test_an_answer_in_a_form_is_parsed(client):
+    response = client.responses.parse(
+        model="echo/echo", input='```json\n{"city": "Seoul"}\n```', text_format=City
+    )
+
+    assert response.output_parsed == City(city="Seoul")
+    assert response.text is not None
+    assert response.text.format is not None
+    assert response.text.format.type == "json_schema"
+
+
+def test_an_answer_in_a_form_streams_as_it_is_stored(client):
+    with client.responses.stream(
+        model="echo/echo", input='{"city": "Seoul"}', text_format=City
+    ) as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+
+    assert final.output_parsed == City(city="Seoul")
+    assert "".join(deltas) == client.responses.retrieve(final.id).output_text
+
+
+def test_an_answer_that_does_not_fit_its_form_is_an_error(client):
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.responses.parse(model="echo/echo", input="no city", text_format=City)
+
+    assert caught.value.status_code == 502
+
+
+def test_a_call_can_be_demanded(client):
+    choice = {"type": "function", "name": "weather"}
+    response = client.responses.create(
+        model="echo/echo", input=CALL, tools=[WEATHER], tool_choice=choice
+    )
+    assert [item.type for item in response.output] == ["function_call"]
+    assert response.tool_choice.to_dict() == choice
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        client.responses.create(
+            model="echo/echo", input="hello", tools=[WEATHER], tool_choice="required"
+        )
+    assert caught.value.code == "tool_choice_not_honoured"
+
+
+def test_tools_that_are_not_allowed_are_not_offered(client):
+    other: FunctionToolParam = {**WEATHER, "name": "clock"}
+    response = client.responses.create(
+        model="echo/echo",
+        input=CALL,
+        tools=[WEATHER, other],
+        tool_choice={
+            "type": "allowed_tools",
+            "mode": "auto",
+            "tools": [{"type": "function", "name": "clock"}],
+        },
+    )
+
+    assert [item.type for item in response.output] == ["message"]
 
 
 def test_a_failure_before_the_first_piece_is_a_proper_status(client):

@@ -16,7 +16,11 @@ from llm_mcp_hub.api.responses.output import (
     output_of_completion,
     turn_of_item,
 )
-from llm_mcp_hub.api.responses.schemas import ResponseRequest
+from llm_mcp_hub.api.responses.schemas import (
+    ResponseRequest,
+    ResponseTextConfig,
+    ResponseTextFormat,
+)
 from llm_mcp_hub.api.responses.wire import Maker, ResponseEvents
 from llm_mcp_hub.domain.chunk import (
     Chunk,
@@ -240,6 +244,34 @@ def test_an_answer_that_breaks_off_ends_with_its_failure_twice(begun):
     assert [item["content"][0]["text"] for item in failed["response"]["output"]] == ["One"] * begun
     assert (error["type"], error["code"]) == ("error", "queue_timeout")
     assert error["error"]["message"] == "Waited."
+
+
+def test_a_refusal_where_a_form_was_asked_for_is_one_whole_and_streamed():
+    form = ResponseTextConfig(ResponseTextFormat("json_object"))
+    made = Maker(TURN, 1.5, "a/b", echo(ResponseRequest("hi", text=form), None, store=True))
+    stream: list[Chunk] = [
+        TextChunk("I won't"),
+        TextChunk(" say."),
+        FinishChunk(FinishReason.CONTENT_FILTER, Usage()),
+    ]
+    completion = fold(stream)
+    assert completion is not None
+    encoder = ResponseEvents(made)
+    told = events(encoder.encode(stream) + encoder.end(completion, len(stream)))
+
+    output = output_of_completion(TURN, completion, refusals=made.refusals)
+    whole = json.loads(msgspec.json.encode(made.ended(output, completion)))
+    assert whole == told[-1]["response"]
+    assert whole["status"] == "completed"
+    (message,) = whole["output"]
+    assert message["status"] == "completed"
+    assert message["content"] == [{"type": "refusal", "refusal": "I won't say."}]
+    deltas = [event["delta"] for event in told if event["type"] == "response.refusal.delta"]
+    assert "".join(deltas) == "I won't say."
+    assert [event["refusal"] for event in told if event["type"] == "response.refusal.done"] == [
+        "I won't say."
+    ]
+    assert not [event for event in told if "output_text" in event["type"]]
 
 
 def test_a_limit_has_the_code_that_the_reference_has_for_it():

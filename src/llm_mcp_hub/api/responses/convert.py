@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_mcp_hub.api.responses.input_items import Said, converted, parsed_items, said
 from llm_mcp_hub.api.responses.objects import Echo
@@ -152,6 +153,8 @@ def _ignored(request: ResponseRequest) -> list[str]:
         names.append("service_tier")
     if request.text is not None and request.text.verbosity is not None:
         names.append("text.verbosity")
+    if any(tool.get("strict") is True for tool in request.tools or ()):
+        names.append("tools[].strict")
     return names
 
 
@@ -191,8 +194,11 @@ def _tools(tools: Sequence[dict[str, Any]]) -> tuple[Tool, ...]:
                 param=f"{where}.type",
             )
         tool: FunctionTool = converted(value, FunctionTool, where)
-        parameters = {"type": "object", "properties": {}} | (tool.parameters or {})
-        found.append(Tool(tool.name, tool.description or "", parameters, bool(tool.strict)))
+        offered = Tool(tool.name, tool.description or "", strict=bool(tool.strict))
+        if tool.parameters:
+            # Some clients leave the type out, which can be but one.
+            offered = replace(offered, parameters={"type": "object"} | tool.parameters)
+        found.append(offered)
     return tuple(found)
 
 

@@ -88,7 +88,7 @@ def said(
 
     for place, item in _followed(items, kept, where):
         if isinstance(item, FunctionCallItem):
-            answer.append(ToolCallPart(item.call_id, item.name, item.arguments))
+            answer.append(ToolCallPart(item.call_id, item.name, item.arguments or "{}"))
         elif isinstance(item, FunctionCallOutputItem):
             end_answer()
             messages.append(Message("tool", (_result(item, f"{place}.output"),)))

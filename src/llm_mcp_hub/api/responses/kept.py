@@ -122,7 +122,8 @@ def shown(journal: Journal) -> ResponseObject:
         cancelled = isinstance(error, TurnCancelled)
         return maker.cancelled(output) if cancelled else maker.failed(output, error)
     status = item_status(completion.finish_reason)
-    return maker.ended(output_of(head.turn_id, journal.chunks, status), completion)
+    output = output_of(head.turn_id, journal.chunks, status, refusals=maker.refusals)
+    return maker.ended(output, completion)
 
 
 def input_items(journal: Journal, said: tuple[Message, ...]) -> list[dict[str, Any]]:

@@ -8,20 +8,25 @@ Status = Literal["completed", "incomplete", "failed", "in_progress", "cancelled"
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
-class OutputText(Struct, frozen=True):
+class OutputText(Struct, frozen=True, tag="output_text", tag_field="type"):
     """Text of the answer."""
 
     text: str
-    type: Literal["output_text"] = "output_text"
     annotations: list[Any] = []
     logprobs: list[Any] = []
+
+
+class OutputRefusal(Struct, frozen=True, tag="refusal", tag_field="type"):
+    """Why the model does not answer in the form that was asked for."""
+
+    refusal: str
 
 
 class OutputMessage(Struct, frozen=True, tag="message", tag_field="type"):
     """What the model says."""
 
     id: str
-    content: list[OutputText]
+    content: list[OutputText | OutputRefusal]
     status: ItemStatus
     role: Literal["assistant"] = "assistant"
 

@@ -16,6 +16,7 @@ from llm_mcp_hub.api.responses.objects import (
     OutputItem,
     OutputMessage,
     OutputReasoning,
+    OutputRefusal,
     OutputText,
     SummaryText,
 )
@@ -61,12 +62,14 @@ class Growing(Struct):
     Attributes:
         index: Its place in the answer.
         item: It, without what is in `texts`.
+        refuses: Whether it is a message that refuses to answer.
     """
 
     index: int
     item: OutputItem
     texts: list[str]
     done: bool = False
+    refuses: bool = False
 
     @property
     def text(self) -> str:
@@ -78,6 +81,9 @@ class Growing(Struct):
         if isinstance(self.item, OutputReasoning):
             return replace(self.item, summary=[SummaryText(self.text)])
         if isinstance(self.item, OutputMessage):
+            if self.refuses:
+                refusal = OutputRefusal(self.text)
+                return replace(self.item, content=[refusal], status="completed")
             return replace(self.item, content=[OutputText(self.text)], status=status)
         return replace(self.item, arguments=self.text or "{}", status=status)
 
@@ -87,9 +93,15 @@ class Output:
 
     Reasoning and messages are each one item as long as nothing else comes between; a call can be
     added to until the end.
+
+    Attributes:
+        items: All of them, in order.
+        open: The reasoning or message that goes on.
+        refuses: Whether messages that begin from now on refuse to answer.
     """
 
-    def __init__(self, turn_id: str) -> None:
+    def __init__(self, turn_id: str, *, refuses: bool = False) -> None:
+        self.refuses = refuses
         self._digits = turn_id.removeprefix("turn-")
         self._calls: dict[int, Growing] = {}
         self.items: list[Growing] = []
@@ -141,7 +153,8 @@ class Output:
     def _new(self, item: OutputItem) -> Growing:
         if self.open is not None:
             self.open.done = True
-        growing = Growing(len(self.items), item, [])
+        refuses = self.refuses and isinstance(item, OutputMessage)
+        growing = Growing(len(self.items), item, [], refuses=refuses)
         self.items.append(growing)
         return growing
 
@@ -149,17 +162,28 @@ class Output:
         return f"{kind}_{self._digits}{len(self.items):04x}"
 
 
-def output_of(turn_id: str, chunks: Sequence[Chunk], status: ItemStatus) -> list[OutputItem]:
-    """The items that chunks amount to."""
-    output = Output(turn_id)
+def refuses(chunks: Sequence[Chunk]) -> bool:
+    """Whether chunks are the end of an answer that refuses in words."""
+    last = chunks[-1] if chunks else None
+    ends = isinstance(last, FinishChunk) and last.reason is FinishReason.CONTENT_FILTER
+    return ends and any(isinstance(chunk, TextChunk) and chunk.text for chunk in chunks)
+
+
+def output_of(
+    turn_id: str, chunks: Sequence[Chunk], status: ItemStatus, *, refusals: bool = False
+) -> list[OutputItem]:
+    """The items that chunks amount to; `refusals` as for `wire.Maker`."""
+    output = Output(turn_id, refuses=refusals and refuses(chunks))
     for chunk in chunks:
         output.opened(chunk)
         output.grown(chunk)
     return output.whole(status)
 
 
-def output_of_completion(turn_id: str, completion: Completion) -> list[OutputItem]:
-    """The items of a whole answer: reasoning, text, calls."""
+def output_of_completion(
+    turn_id: str, completion: Completion, *, refusals: bool = False
+) -> list[OutputItem]:
+    """The items of a whole answer: reasoning, text, calls; `refusals` as for `wire.Maker`."""
     chunks: list[Chunk] = []
     if completion.reasoning:
         chunks.append(ReasoningChunk(completion.reasoning))
@@ -169,7 +193,8 @@ def output_of_completion(turn_id: str, completion: Completion) -> list[OutputIte
         chunks.append(ToolCallChunk(index, call.id, call.name))
         chunks.append(ToolArgumentsChunk(index, call.arguments))
     chunks.append(FinishChunk(completion.finish_reason, completion.usage))
-    return output_of(turn_id, chunks, item_status(completion.finish_reason))
+    status = item_status(completion.finish_reason)
+    return output_of(turn_id, chunks, status, refusals=refusals)
 
 
 def item_status(reason: FinishReason) -> ItemStatus:
@@ -181,7 +206,8 @@ def item_status(reason: FinishReason) -> ItemStatus:
 def as_input(item: OutputItem) -> InputItem | None:
     """An item of an answer as one of a later request; None for what goes no further."""
     if isinstance(item, OutputMessage):
-        return MessageItem("assistant", "".join(part.text for part in item.content))
+        texts = (p.text if isinstance(p, OutputText) else p.refusal for p in item.content)
+        return MessageItem("assistant", "".join(texts))
     if isinstance(item, OutputCall):
         return FunctionCallItem(item.call_id, item.name, item.arguments)
     return None

@@ -23,6 +23,7 @@ from llm_mcp_hub.api.responses.objects import (
     OutputItem,
     OutputMessage,
     OutputReasoning,
+    OutputRefusal,
     OutputText,
     OutputTokensDetails,
     ResponseError,
@@ -36,6 +37,7 @@ from llm_mcp_hub.api.responses.output import (
     Output,
     item_status,
     output_of_completion,
+    refuses,
     response_id,
 )
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
@@ -56,10 +58,15 @@ class Maker:
         created_at: Unix seconds.
         model_id: `provider/name`.
         echo: What is repeated of the request.
+
+    Attributes:
+        refusals: A form was asked for: an answer that the model's filter ended is why it refuses,
+            in words, and no answer that breaks off.
     """
 
     def __init__(self, turn_id: str, created_at: float, model_id: str, echo: Echo) -> None:
         self.turn_id = turn_id
+        self.refusals = echo.text["format"]["type"] != "text"
         self._id = response_id(turn_id)
         self._created_at = int(created_at)
         self._model = model_id
@@ -74,7 +81,9 @@ class Maker:
         details = None
         if completion.finish_reason is FinishReason.LENGTH:
             details = IncompleteDetails("max_output_tokens")
-        elif completion.finish_reason is FinishReason.CONTENT_FILTER:
+        elif completion.finish_reason is FinishReason.CONTENT_FILTER and not (
+            self.refusals and completion.text
+        ):
             details = IncompleteDetails("content_filter")
         return self._response(
             "completed" if details is None else "incomplete",
@@ -121,6 +130,7 @@ class ResponseEvents:
     def encode(self, chunks: Sequence[Chunk]) -> bytes:
         """The events of the next chunks, joined."""
         out: list[bytes] = []
+        self._output.refuses = self._maker.refusals and refuses(chunks)
         if not self._number:
             out += self._begin()
         for chunk in chunks:
@@ -168,8 +178,9 @@ class ResponseEvents:
         events = [self._event("response.output_item.added", output_index=one.index, item=one.item)]
         if isinstance(one.item, OutputMessage):
             self._text = self._around(one)
-            part = {"content_index": 0, "part": OutputText("")}
-            events.append(self._event("response.content_part.added", **_place(one), **part))
+            part = OutputRefusal("") if one.refuses else OutputText("")
+            place = {**_place(one), "content_index": 0}
+            events.append(self._event("response.content_part.added", **place, part=part))
         elif isinstance(one.item, OutputReasoning):
             summary = {"summary_index": 0, "part": SummaryText("")}
             events.append(
@@ -178,6 +189,9 @@ class ResponseEvents:
         return events
 
     def _delta(self, one: Growing, chunk: Chunk) -> bytes:
+        if one.refuses:
+            place = {**_place(one), "content_index": 0}
+            return self._event("response.refusal.delta", **place, delta=one.texts[-1])
         if isinstance(chunk, TextChunk):
             number = self._number
             self._number += 1
@@ -198,10 +212,12 @@ class ResponseEvents:
         if isinstance(item, OutputMessage):
             (part,) = item.content
             place = {**_place(one), "content_index": 0}
-            events = [
-                self._event("response.output_text.done", **place, text=part.text, logprobs=[]),
-                self._event("response.content_part.done", **place, part=part),
-            ]
+            if isinstance(part, OutputRefusal):
+                said = self._event("response.refusal.done", **place, refusal=part.refusal)
+            else:
+                told = {"text": part.text, "logprobs": []}
+                said = self._event("response.output_text.done", **place, **told)
+            events = [said, self._event("response.content_part.done", **place, part=part)]
         elif isinstance(item, OutputReasoning):
             (summary,) = item.summary
             place = {**_place(one), "summary_index": 0}
@@ -210,8 +226,8 @@ class ResponseEvents:
                 self._event("response.reasoning_summary_part.done", **place, part=summary),
             ]
         elif isinstance(item, OutputCall):
-            told = {"name": item.name, "arguments": item.arguments}
-            events = [self._event("response.function_call_arguments.done", **_place(one), **told)]
+            call = {"name": item.name, "arguments": item.arguments}
+            events = [self._event("response.function_call_arguments.done", **_place(one), **call)]
         ended = self._event("response.output_item.done", output_index=one.index, item=item)
         return [*events, ended]
 
@@ -246,8 +262,9 @@ class ResponseForm:
 
     def whole(self, turn: AnyTurn, completion: Completion) -> bytes:
         """A whole answer, JSON."""
-        output = output_of_completion(turn.turn_id, completion)
-        return _encode(self._maker(turn).ended(output, completion))
+        maker = self._maker(turn)
+        output = output_of_completion(turn.turn_id, completion, refusals=maker.refusals)
+        return _encode(maker.ended(output, completion))
 
     def events(self, turn: AnyTurn) -> ResponseEvents:
         """The encoder of a streamed answer."""
