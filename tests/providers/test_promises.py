@@ -20,7 +20,14 @@ from llm_mcp_hub.workers.limits import PoolLimits
 pytestmark = pytest.mark.anyio
 
 ECHO = Abilities(
-    echoes=True, usage=True, max_tokens=True, slow="word " * 20_000, at_once=3, own_workers=True
+    echoes=True,
+    usage=True,
+    max_tokens=True,
+    slow="word " * 20_000,
+    at_once=3,
+    own_workers=True,
+    calls="/call {name} {arguments}",
+    parallel=True,
 )
 
 

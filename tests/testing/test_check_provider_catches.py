@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.testing.defects import endings, surface, talks, turns
+from tests.testing.defects import endings, surface, talks, tools, turns
 from tests.testing.defects.good import ABILITIES, Good
 
 from llm_mcp_hub.providers.base import ProviderContext
@@ -31,7 +31,7 @@ def defects(module: types.ModuleType) -> list[type[Good]]:
     return [kind for kind in kinds if issubclass(kind, Good) and kind.breaks]
 
 
-DEFECTS = [kind for module in (surface, turns, talks, endings) for kind in defects(module)]
+DEFECTS = [kind for module in (surface, turns, talks, endings, tools) for kind in defects(module)]
 
 
 @pytest.fixture
@@ -100,5 +100,5 @@ async def test_what_a_provider_can_t_show_is_not_asked_of_it(context: ProviderCo
     class Forgetful(talks.Forgets):
         breaks = ""
 
-    able = msgspec.structs.replace(ABILITIES, remembers=False)
+    able = msgspec.structs.replace(ABILITIES, remembers=False, calls="")
     await check_provider(lambda: Forgetful(context), able)

@@ -23,6 +23,7 @@ from llm_mcp_hub.testing import (
     provider_endings,
     provider_surface,
     provider_talks,
+    provider_tools,
     provider_turns,
 )
 from llm_mcp_hub.testing.promise import Promise, broken
@@ -33,6 +34,7 @@ PROVIDER_PROMISES: tuple[Promise[Trial], ...] = (
     *provider_turns.promise.all,
     *provider_talks.promise.all,
     *provider_endings.promise.all,
+    *provider_tools.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place, from 1."""
 

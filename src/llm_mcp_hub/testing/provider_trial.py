@@ -17,6 +17,7 @@ from llm_mcp_hub.domain.chat import Message, TextPart, TurnOptions, TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.completion import Completion, fold
 from llm_mcp_hub.domain.ids import new_turn_id
+from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.providers.base import ChunkStream, Provider
 from llm_mcp_hub.testing.promise import BrokenPromiseError, PromiseList, present, require
@@ -45,6 +46,10 @@ class Abilities(Struct, frozen=True, kw_only=True):
         fails: A text whose answer fails; empty if there is none.
         at_once: So many turns it carries at the same time.
         own_workers: Each conversation has a worker of its own, and `workers` shows it.
+        calls: A line that has the model call a tool; `{name}` and `{arguments}`, the text of a JSON
+            object, stand for the call. An answer to results has their words. Empty if there is
+            none.
+        parallel: Several such lines are calls of one answer.
         secrets: Texts that no status and no error may show, such as the login's token.
         generating: Tells how many answers the back end is making right now.
         asked: Tells how many answers the back end has been asked for so far.
@@ -61,6 +66,8 @@ class Abilities(Struct, frozen=True, kw_only=True):
     fails: str = ""
     at_once: int = 2
     own_workers: bool = False
+    calls: str = ""
+    parallel: bool = False
     secrets: tuple[str, ...] = ()
     generating: Callable[[], int] | None = None
     asked: Callable[[], int] | None = None
@@ -106,6 +113,8 @@ class Trial:
         principal: str = "ann",
         max_tokens: int | None = None,
         model: str | None = None,
+        tools: Sequence[Tool] = (),
+        parallel_tool_calls: bool = True,
     ) -> TurnRequest:
         """A turn whose texts are the user's and the assistant's in turn."""
         messages = tuple(
@@ -124,6 +133,8 @@ class Trial:
             digest=digests[-1],
             system=system,
             options=TurnOptions(max_tokens=max_tokens),
+            tools=tuple(tools),
+            parallel_tool_calls=parallel_tool_calls,
         )
 
     def say(self, *words: str) -> str:

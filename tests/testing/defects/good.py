@@ -2,13 +2,23 @@
 
 import asyncio
 import re
+import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, ClassVar
 
 from llm_mcp_hub.domain import transcript
-from llm_mcp_hub.domain.chat import Message, TextPart, TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, Usage
+from llm_mcp_hub.domain.calls import results_in
+from llm_mcp_hub.domain.chat import Message, TextPart, ToolCallPart, TurnRequest
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    FinishReason,
+    ToolArgumentsChunk,
+    ToolCallChunk,
+    Usage,
+)
+from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.status import (
     CredentialState,
     CredentialStatus,
@@ -25,6 +35,15 @@ from llm_mcp_hub.testing import (
 SECRET = "tok-5d1c7e"
 
 
+def texts_of(messages: Sequence[Message]) -> list[str]:
+    """What the messages say, results included."""
+    said = (
+        "".join([message.text, *(result.text for result in results_in((message,)))])
+        for message in messages
+    )
+    return [text for text in said if text]
+
+
 class Good(PlainProvider):
     """A back end and its provider in one: tells all that it was told, a word at a time.
 
@@ -32,6 +51,7 @@ class Good(PlainProvider):
     """
 
     breaks: ClassVar[str] = ""
+    capabilities = frozenset({Capability.TOOLS})
     model_names = ("all", "other")
     asked = 0
     generating = 0
@@ -55,10 +75,27 @@ class Good(PlainProvider):
         return request.principal, request.system, digest
 
     def history(self, request: TurnRequest) -> list[str]:
-        return [message.text for message in request.messages[: request.prior]]
+        return texts_of(request.messages[: request.prior])
 
     def heard(self, request: TurnRequest) -> list[str]:
-        return [message.text for message in request.messages[request.prior :]]
+        return texts_of(request.messages[request.prior :])
+
+    def calls(self, request: TurnRequest) -> list[ToolCallPart]:
+        """`call NAME ARGUMENTS`, a line each, where such a tool is offered."""
+        offered = [tool.name for tool in request.tools]
+        asked = re.findall(r"^call (\S+) (.*)$", request.messages[-1].text, re.MULTILINE)
+        calls = [
+            ToolCallPart(self.new_id(), self.named(name, request), arguments)
+            for name, arguments in asked
+            if name in offered
+        ]
+        return calls if request.parallel_tool_calls else calls[:1]
+
+    def new_id(self) -> str:
+        return f"call_{secrets.token_hex(8)}"
+
+    def named(self, name: str, request: TurnRequest) -> str:
+        return name
 
     def words(self, request: TurnRequest, told: Sequence[str]) -> list[str]:
         return re.findall(r"\s*\S+|\s+", "\n".join([request.system, *told]))
@@ -77,6 +114,17 @@ class Good(PlainProvider):
             told = self.live.pop(self.key(request, request.prior_digest), None)
             told = self.history(request) if told is None else told
             told += self.heard(request)
+            calls = self.calls(request)
+            for index, call in enumerate(calls):
+                yield ToolCallChunk(index, call.id, call.name)
+                await asyncio.sleep(0)
+                for piece in (call.arguments[:3], call.arguments[3:]):
+                    yield ToolArgumentsChunk(index, piece)
+            if calls:
+                digest = transcript.extend(request.digest, Message("assistant", tuple(calls)))
+                self.live[self.key(request, digest)] = told
+                yield FinishChunk(FinishReason.TOOL_CALLS, self.usage(request, len(calls)))
+                return
             words = self.words(request, told)
             answer = ""
             for word in words[: request.options.max_tokens]:
@@ -111,6 +159,8 @@ ABILITIES = Abilities(
     fails="fail",
     at_once=3,
     own_workers=True,
+    calls="call {name} {arguments}",
+    parallel=True,
     secrets=(SECRET,),
     generating=lambda: Good.generating,
     asked=lambda: Good.asked,
