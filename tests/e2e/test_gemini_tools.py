@@ -135,6 +135,41 @@ def test_only_the_tools_that_may_be_called_are_shown(
         assert list(google.requests[-1].declarations) == names
 
 
+def test_a_call_that_is_required_is_asked_for(client: OpenAI, google: FakeCodeAssist) -> None:
+    google.script(Reply(calls=(CALL,)))
+    answer = client.chat.completions.create(
+        model=MODEL, messages=[QUESTION], tools=TOOLS, tool_choice="required"
+    )
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_tools_go_together_with_the_form_of_an_answer(
+    client: OpenAI, google: FakeCodeAssist
+) -> None:
+    form: Any = {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "rain",
+            "schema": {
+                "type": "object",
+                "properties": {"rain": {"type": "boolean"}},
+                "required": ["rain"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    google.script(Reply(calls=(CALL,)), Reply(text='{"rain": true}'))
+    asked: Any = {"model": MODEL, "tools": TOOLS, "response_format": form}
+    first = client.chat.completions.create(messages=[QUESTION], **asked)
+    message = first.choices[0].message
+    [call] = message.tool_calls or []
+    result: Any = {"role": "tool", "tool_call_id": call.id, "content": "rain"}
+    said: Any = [QUESTION, message.model_dump(exclude_none=True), result]
+    second = client.chat.completions.create(messages=said, **asked)
+    assert json.loads(second.choices[0].message.content or "") == {"rain": True}
+    assert len(google.requests) == 2
+
+
 def test_a_result_without_its_call_is_refused(client: OpenAI, google: FakeCodeAssist) -> None:
     result: Any = {"role": "tool", "tool_call_id": "call_none", "content": "rain"}
     with pytest.raises(BadRequestError):

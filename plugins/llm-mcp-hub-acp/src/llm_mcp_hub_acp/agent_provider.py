@@ -12,7 +12,7 @@ import msgspec
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
 from llm_mcp_hub.domain.model import Capability, ModelCard
-from llm_mcp_hub.errors import InvalidRequest
+from llm_mcp_hub.errors import InvalidRequest, ProviderUnavailable
 from llm_mcp_hub.providers.deadlines import Deadlines
 from llm_mcp_hub.providers.model_names import check_model, with_aliases
 from llm_mcp_hub.providers.rotation import Rotation
@@ -111,7 +111,14 @@ class AgentProvider(SharedProvider):
             await self._supervisor.admit()  # the agent has not told what it can do yet
         if Capability.TOOLS not in self.capabilities:
             raise takes_no_tools(self._profile.title)
-        await self._tools.start()
+        try:
+            await self._tools.start()
+        except OSError as error:
+            raise ProviderUnavailable(
+                "The hub could not open a port on 127.0.0.1, at which the agent would find the "
+                "tools. See what limits its sockets, or leave `tools` out.",
+                detail=str(error),
+            ) from error
 
     def _offered(self) -> tuple[ModelCard, ...]:
         own = (self.own_choice,) if self.own_choice is not None else ()
