@@ -261,8 +261,9 @@ async def test_a_continued_worker_is_told_so_and_a_lost_one_gets_the_history(
     assert lost[1:] == [False, 1]
 
 
+@pytest.mark.parametrize("aside", ["", '["quota","day",0.5],["pong"],'])
 async def test_a_worker_that_dies_of_its_turn_is_not_replaced_for_ever(
-    provide: Provide, request_for: Request, read_all: Read
+    provide: Provide, request_for: Request, read_all: Read, aside: str
 ) -> None:
     provider = provide()
     stream = await provider.open_turn(request_for('[["text","a"],["finish","stop"]]'))
@@ -270,7 +271,7 @@ async def test_a_worker_that_dies_of_its_turn_is_not_replaced_for_ever(
     await stream.aclose()
     started = provider.started
     stream = await provider.open_turn(
-        request_for('[["text","a"],["finish","stop"]]', "a", '["die"]')
+        request_for('[["text","a"],["finish","stop"]]', "a", f'[{aside}"die"]')
     )
     chunks, error = await read_all(stream)
     await stream.aclose()

@@ -96,6 +96,8 @@ def test_a_recorded_call_and_its_result_whatever_the_batching(
     for batch in batches(RECORDED[CALLED_AT:], more):
         events += dialect.receive(batch)
     assert events == [
+        # What was still to come of the limits, and of the wait.
+        Pong(),
         Pong(),
         *(TextChunk(text) for text in ("ech", "o: ", "wea", "the", "r?")),
         FinishChunk(FinishReason.STOP, USAGE),

@@ -35,6 +35,7 @@ REPLACEMENTS = 2
 A tool that dies of the turn itself is not started for ever."""
 
 _CHUNKS = (TextChunk, ReasoningChunk, ToolCallChunk, ToolArgumentsChunk, FinishChunk)
+_ASIDE = (Pong, QuotaSeen)
 _PARKED_AFTER = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 """A worker whose answer was cut short does not hold the transcript that was stored."""
 
@@ -210,9 +211,9 @@ class CliTurn(Generic[T]):
             self._silent = False
             watch.chunk()
         else:
-            # An answer to a ping says nothing for this turn.
-            pongs = bool(events) and all(event == Pong() for event in events)
-            self._silent = self._silent and pongs
+            # A sign of life and the vendor's limits say nothing for this turn.
+            other = not events or any(not isinstance(event, _ASIDE) for event in events)
+            self._silent = self._silent and not other
             watch.heard()
         return chunks
 

@@ -211,10 +211,13 @@ class ClaudeDialect:
         elif kind == "rate_limit_event":
             limits = lines.decode_limits(raw).rate_limit_info
             self._note(limits=limits)
-            windows = quota_windows(limits)
-            if windows:
+            if windows := quota_windows(limits):
                 events.append(QuotaSeen(windows))
+            elif not self._answer.started:
+                # Left over from the turn before, it says nothing for this one.
+                events.append(Pong())
         elif kind == "tool_progress":
+            # Every half a minute while a result is withheld.
             events.append(Pong())
         elif self._phase is Phase.SUSPENDED and kind == "result":
             raise went_on()
