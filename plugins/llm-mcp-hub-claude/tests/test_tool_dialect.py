@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_mcp_hub.domain.chat import ToolResultPart, TurnRequest
@@ -74,6 +74,7 @@ def batches(lines: list[bytes], sizes: list[int]) -> list[list[bytes]]:
     return [*found, *([line] for line in lines)]
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 8), max_size=20), more=st.lists(st.integers(0, 8)))
 def test_a_recorded_call_and_its_result_whatever_the_batching(
     sizes: list[int], more: list[int]

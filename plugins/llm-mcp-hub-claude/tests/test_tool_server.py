@@ -4,7 +4,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_mcp_hub.domain.chat import ImagePart, ToolResultPart
@@ -77,6 +77,7 @@ def test_a_result_that_would_be_spoilt_is_known(result: ToolResultPart, *, whole
     assert goes_through(result) is whole
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=100))
 def test_every_name_is_one_that_the_vendor_takes_and_leads_back(name: str) -> None:
     upstream = upstream_name(name)
@@ -88,6 +89,7 @@ def test_every_name_is_one_that_the_vendor_takes_and_leads_back(name: str) -> No
     assert server.name_of(name) is None
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab_-9", min_size=1, max_size=51))
 def test_a_plain_name_is_kept(name: str) -> None:
     assert upstream_name(name) == f"mcp__client__{name}"
@@ -98,6 +100,7 @@ def test_names_that_differ_in_forbidden_characters_stay_apart() -> None:
     assert len({upstream_name(name) for name in names}) == len(names)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=100))
 def test_every_id_of_a_call_is_one_that_the_vendor_takes(call_id: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+", upstream_call_id(call_id))
