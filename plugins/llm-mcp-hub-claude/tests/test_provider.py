@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from llm_mcp_hub.domain.chat import ToolResultPart
 from llm_mcp_hub.domain.status import CredentialState, ProviderState
+from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import (
     HubError,
     InvalidRequest,
@@ -25,7 +27,7 @@ from llm_mcp_hub_claude.provider import ClaudeProvider
 from llm_mcp_hub_claude.setup import Setup
 from llm_mcp_hub_claude.testing import fake_cli
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
-from llm_mcp_hub_claude.testing.turns import run_turn, turn_request
+from llm_mcp_hub_claude.testing.turns import message, run_turn, turn_request
 
 MakeProvider = Callable[..., ClaudeProvider]
 
@@ -210,3 +212,21 @@ def test_setup_installs_the_tested_version_and_shows_no_key_to_anyone(tmp_path: 
         assert command.environment["CLAUDE_CONFIG_DIR"] == str(tmp_path / "config")
     setup.store_token(b"sk-ant-oat01-test", 5.0)
     assert json.loads((tmp_path / "oauth_token.json").read_text()) == {"issued_at": 5}
+
+
+@pytest.mark.anyio
+async def test_the_fake_tool_calls_what_its_text_says_without_a_back_end(
+    make_provider: MakeProvider, fake_executable: str
+) -> None:
+    text = 'fake:call look {"city": "Seoul"}\nfake:call look {}'
+    tools = [Tool("look")]
+    provider = make_provider(fake_executable, environment={})
+    try:
+        called = (await run_turn(provider, turn_request(text, tools=tools))).completion
+        assert [call.arguments for call in called.tool_calls] == ['{"city": "Seoul"}', "{}"]
+        results = [ToolResultPart(call.id, f"result {call.id}") for call in called.tool_calls]
+        said = [text, called.message, message("tool", *results)]
+        answer = (await run_turn(provider, turn_request(*said, tools=tools))).completion
+    finally:
+        await provider.aclose()
+    assert answer.text == f"echo: result {called.tool_calls[1].id}"
