@@ -16,7 +16,6 @@ from dashboard_server import Served, open_tabs, serve, sign_in
 from dashboard_view import measure_views
 
 REQUESTS = 200
-STARTS_EVERY = 2
 SHARE_SECONDS = 6.0
 """Three times as long as a page may be old, so that each tab looks three times."""
 
@@ -93,11 +92,12 @@ def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tabs", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=6, help="of tabs, and half as many starts")
+    parser.add_argument("--starts", type=int, default=3, help="of each kind")
+    parser.add_argument("--rounds", type=int, default=10, help="without and with tabs")
     parser.add_argument("--views", type=int, default=7, help="sign-ins of each kind")
     options = parser.parse_args()
-    if options.rounds >= STARTS_EVERY:
-        measure_starts(options.rounds // STARTS_EVERY)
+    if options.starts:
+        measure_starts(options.starts)
     with signed_in() as (served, http):
         if options.rounds:
             measure_tabs(served, http, options.tabs, options.rounds)
