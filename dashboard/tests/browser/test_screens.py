@@ -79,25 +79,25 @@ def test_a_message_s_html_is_text_and_none_of_its_scripts_runs(screen, hub):
     assert screen.troubles == []
 
 
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "parameters": {"type": "object", "properties": {"text": {"type": "string"}}},
+    },
+}
 EVIL_ARGUMENTS = (
     '{"text":"<img src=x onerror=\\"window.evil = 4\\"><script>window.evil = 5</script>"}'
 )
 
 
 def test_a_tool_call_and_its_result_are_folded_and_shown_as_text(screen, hub, axe):
-    call = {
-        "id": "call_17",
-        "type": "function",
-        "function": {"name": "look_up", "arguments": EVIL_ARGUMENTS},
-    }
-    told = [
-        {"role": "user", "content": "Look it up."},
-        {"role": "assistant", "content": "I will.", "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "call_17", "content": '{"found":["<b>it</b>",1.50]}'},
-        {"role": "assistant", "content": "It is there."},
-        {"role": "user", "content": "Thank you."},
-    ]
-    assert ask(hub, "", "tool-talk", messages=told).status_code == 200
+    calls = ask(hub, f"/call look_up {EVIL_ARGUMENTS}", "tool-talk", tools=[TOOL]).json()
+    (call,) = calls["choices"][0]["message"]["tool_calls"]
+    found = '{"found":["<b>it</b>",1.50]}'
+    result = {"role": "tool", "tool_call_id": call["id"], "content": found}
+    answer = ask(hub, "", "tool-talk", messages=[result], tools=[TOOL])
+    assert answer.status_code == 200, answer.text
     page = screen.open("/session?id=tool-talk")
     called = page.locator("details.tool", has_text="Call of")
     expect(called.locator("summary strong")).to_have_text("look_up")
@@ -105,7 +105,7 @@ def test_a_tool_call_and_its_result_are_folded_and_shown_as_text(screen, hub, ax
     called.locator("summary").focus()
     page.keyboard.press("Enter")
     expect(called.locator("pre")).to_contain_text('"text": "<img src=x onerror=')
-    expect(called).to_contain_text("call_17")
+    expect(called).to_contain_text(call["id"])
     found = page.locator("details.tool", has_text="Result of")
     expect(found.locator("summary strong")).to_have_text("look_up")
     found.locator("summary").click()
@@ -188,6 +188,20 @@ def test_the_playground_streams_an_answer_and_stops_one(slow_hub, make_screen):
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
     assert window.troubles == []
+
+
+def test_an_alias_is_in_the_playground_s_list_and_answers(make_hub, make_screen):
+    with make_hub({"aliases": {"fast": "echo/echo"}}) as hub:
+        window = make_screen(hub)
+        window.sign_in()
+        page = window.open("/playground")
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name="fast", exact=True).click()
+        page.get_by_label("Your message").fill("quick words")
+        page.get_by_label("Your message").press("Enter")
+        expect(page.get_by_text("First word")).to_be_visible()
+        expect(page.locator(".talk > li").last).to_contain_text("quick words")
+        assert window.troubles == []
 
 
 def test_a_worker_that_is_killed_is_seen_without_a_reload(screen, hub):
