@@ -1,8 +1,8 @@
 """What the model says that the stand-in of a vendor's back end plays.
 
 It answers from what is in the request alone, so that any client may ask, in any order: it asks a
-tool for the weather and the calculator for products, tells what tools have answered, and repeats
-everything else.
+tool for the weather and the calculator for products, tells what tools have answered, describes a
+person as JSON, and repeats everything else.
 """
 
 import json
@@ -13,18 +13,31 @@ from llm_mcp_hub_claude.testing.scripted import Reply, Request, ToolCall
 
 WEATHER = re.compile(r"weather in ([A-Z]\w+(?:(?:,| and) [A-Z]\w+)*)")
 PRODUCT = re.compile(r"(\d+) times (\d+)")
+PERSON = re.compile(r"([A-Z]\w+) is (\d+) years old")
+CALCULATOR = "Calculator"
+"""n8n's own name for it."""
+FINAL = "format_final_json_response"
+"""The tool with which n8n's agent wants its answer when it has an output parser."""
 
 
 def answer(request: Request) -> Reply:
     """The reply to a request, whatever else is being asked."""
+    names = [tool["name"] for tool in request.body.get("tools", [])]
+    tools = {name.rpartition("__")[2]: name for name in names}
     results = tool_results(request)
+    if results and FINAL in tools:
+        number = re.search(r"\d+", results[-1])
+        return Reply(
+            calls=(ToolCall(tools[FINAL], {"output": {"answer": number and int(number[0])}}),)
+        )
     if results:
         return Reply(text=" / ".join(results))
-    tools = {
-        tool["name"].rpartition("__")[2]: tool["name"] for tool in request.body.get("tools", [])
-    }
     calls = calls_for(request.last_user_text, tools)
-    return Reply(calls=tuple(calls)) if calls else Reply()
+    if calls:
+        return Reply(calls=tuple(calls))
+    if person := PERSON.search(request.last_user_text):
+        return Reply(text=json.dumps({"name": person[1], "age": int(person[2])}))
+    return Reply()
 
 
 def calls_for(text: str, tools: dict[str, str]) -> list[ToolCall]:
@@ -34,7 +47,7 @@ def calls_for(text: str, tools: dict[str, str]) -> list[ToolCall]:
         cities = re.split(r", | and ", found[1])
         if name := tools.get("get_weather"):
             calls += [ToolCall(name, {"city": city}) for city in cities]
-    if (found := PRODUCT.search(text)) and (name := tools.get("calculator")):
+    if (found := PRODUCT.search(text)) and (name := tools.get(CALCULATOR)):
         calls.append(ToolCall(name, {"input": f"{found[1]} * {found[2]}"}))
     return calls
 

@@ -15,6 +15,9 @@ SAID = {
     "Ask": "echo: Name three quiet places by the sea.\n",
     "Stream": "echo: Count to five.",
     "Go on with a conversation": "echo: What is my name?\n",
+    "An agent with tools": "18 °C and dry in Paris / 18 °C and dry in Rome\n",
+    "Structured output": "name='Ada' age=36\n",
+    "Responses API": "18 °C and dry in Paris / 18 °C and dry in Rome\n",
 }
 
 

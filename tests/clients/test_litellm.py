@@ -15,6 +15,8 @@ SAID = {
     "Ask": "echo: Name three quiet places by the sea.\n",
     "Stream": "echo: Count to five.",
     "Go on with a conversation": "echo: My name is Ada.\necho: What is my name?\n",
+    "Tools": "18 °C and dry in Paris / 18 °C and dry in Rome\n",
+    "Responses API": "echo: Name three quiet places by the sea.\n",
 }
 
 

@@ -13,6 +13,7 @@ from tests.clients.n8n import NAME, PROGRAM, TRIGGER, WORKFLOWS, N8n, load, serv
 from tests.docs.conftest import Page
 
 from llm_mcp_hub.testing import TestHub
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 
 pytestmark = [pytest.mark.n8n, pytest.mark.real_cli, pytest.mark.timeout(PATIENCE_SECONDS)]
 
@@ -82,6 +83,71 @@ def test_the_mcp_client_asks_over_http_and_reads_the_session_over_sse(
     assert [one["text"] for one in read["messages"]] == ["My name is Ada.", "echo: My name is Ada."]
 
 
+def tool_turns(vendor: FakeMessagesApi) -> list[tuple[str, str]]:
+    """The calls and results in the latest vendor request that has any, in order."""
+    found: list[tuple[str, str]] = []
+    for role, blocks in vendor.requests[-1].turns:
+        found += [(role, block["type"]) for block in blocks if block["type"].startswith("tool_")]
+    return found
+
+
+AGENTS = {"agent-chat-completions.json": "chat", "agent-responses.json": "responses"}
+
+
+@pytest.mark.parametrize("file", AGENTS)
+def test_an_agent_uses_its_tool(
+    n8n: N8n, access: Access, vendor: FakeMessagesApi, file: str
+) -> None:
+    workflow = n8n.import_workflow(load(file, access))
+    run = n8n.chat(workflow, "What is 6 times 7?", f"agent-{AGENTS[file]}")
+    assert run.output("AI Agent") == {"output": '[{"response":"42"}]'}
+    assert (run.runs_of("OpenAI Chat Model"), run.runs_of("Calculator")) == (2, 1)
+    assert tool_turns(vendor) == [("assistant", "tool_use"), ("user", "tool_result")]
+    again = n8n.chat(workflow, "And what is 7 times 8?", f"agent-{AGENTS[file]}")
+    assert again.output("AI Agent") == {"output": '[{"response":"56"}]'}
+    assert len(tool_turns(vendor)) == 4, "the first question is remembered, with its tool"
+
+
+def test_an_agent_with_a_memory_of_its_own_is_understood_too(
+    n8n: N8n, access: Access, vendor: FakeMessagesApi
+) -> None:
+    workflow = load("agent-chat-completions.json", access)
+    memory = {"name": "Simple Memory", "type": "@n8n/n8n-nodes-langchain.memoryBufferWindow"}
+    workflow["nodes"].append(
+        {**memory, "id": "memory", "typeVersion": 1.3, "position": [600, 220], "parameters": {}}
+    )
+    workflow["connections"]["Simple Memory"] = {
+        "ai_memory": [[{"node": "AI Agent", "type": "ai_memory", "index": 0}]]
+    }
+    imported = n8n.import_workflow(workflow)
+    for text, said in (
+        ("What is 6 times 7?", '[{"response":"42"}]'),
+        ("My name is Ada.", "echo: My name is Ada."),
+        ("And what is 7 times 8?", '[{"response":"56"}]'),
+    ):
+        run = n8n.chat(imported, text, "agent-memory")
+        assert run.output("AI Agent") == {"output": said}
+    questions = json.dumps(vendor.requests[-1].body).count("My name is Ada.")
+    assert questions == 2, "question and answer, each once"
+
+
+def test_an_agent_answers_in_the_form_of_its_output_parser(n8n: N8n, access: Access) -> None:
+    workflow = n8n.import_workflow(load("agent-output-parser.json", access))
+    run = n8n.chat(workflow, "What is 6 times 7?", "agent-parser")
+    assert run.output("AI Agent") == {"output": {"answer": 42}}
+
+
+def test_a_chain_answers_with_structured_output(
+    n8n: N8n, access: Access, vendor: FakeMessagesApi
+) -> None:
+    workflow = n8n.import_workflow(load("structured-output.json", access))
+    run = n8n.chat(workflow, "Ada is 36 years old.", "structured")
+    assert json.loads(run.output("Basic LLM Chain")["text"]) == {"name": "Ada", "age": 36}
+    assert "additionalProperties" in json.dumps(vendor.requests[-1].body), (
+        "the schema did not go on"
+    )
+
+
 def test_a_webhook_streams_the_answer(n8n: N8n, access: Access) -> None:
     workflow = n8n.import_workflow(load("streaming-webhook.json", access))
     n8n.publish(workflow, "/webhook/llm-mcp-hub")
@@ -94,6 +160,17 @@ def test_a_webhook_streams_the_answer(n8n: N8n, access: Access) -> None:
     pieces = [event["content"] for event in events if event["type"] == "item"]
     assert len(pieces) > 2
     assert "".join(pieces) == f"echo: {text}"
+
+
+def test_a_webhook_streams_what_comes_after_a_tool(n8n: N8n, access: Access) -> None:
+    workflow = load("streaming-webhook.json", access)
+    workflow["nodes"][0]["parameters"]["path"] = "with-tool"
+    n8n.publish(n8n.import_workflow(workflow), "/webhook/with-tool")
+    body = {"message": "What is 6 times 7?"}
+    with n8n.http.stream("POST", "/webhook/with-tool", json=body, headers=HOOK_HEADER) as response:
+        events = [json.loads(line) for line in response.iter_lines() if line]
+    said = "".join(event["content"] for event in events if event["type"] == "item")
+    assert '"response":"42"' in said
 
 
 def test_a_wrong_token_is_said_in_the_node(n8n: N8n, access: Access) -> None:

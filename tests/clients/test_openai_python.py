@@ -15,6 +15,11 @@ SAID = {
     "Ask": "echo: Name three quiet places by the sea.\n",
     "Stream": "echo: Count to five.\nTokens: 41\n",
     "Go on with a conversation": "echo: My name is Ada.\necho: What is my name?\n",
+    "Tools": "18 °C and dry in Paris / 18 °C and dry in Rome\n",
+    "Structured output": "name='Ada' age=36\n",
+    "Responses API": "echo: My name is Ada.\necho: What is my name?\n",
+    "Responses API 2": "echo: Count to five.",
+    "Responses API 3": "name='Ada' age=36\n",
     "When something is wrong": "404 model_not_found\n",
 }
 

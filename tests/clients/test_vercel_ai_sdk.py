@@ -15,6 +15,9 @@ SAID = {
     "Ask": "echo: Name three quiet places by the sea.\n",
     "Stream": "echo: Count to five.\nTokens: 41\n",
     "Go on with a conversation": "echo: My name is Ada.\necho: What is my name?\n",
+    "Tools": "18 °C and dry in Paris / 18 °C and dry in Rome (2 steps)\n",
+    "Structured output": "{ name: 'Ada', age: 36 }\n",
+    "Responses API": "echo: Count to five.\n18 °C and dry in Paris / 18 °C and dry in Rome\n",
 }
 
 
