@@ -1,5 +1,6 @@
 """The official OpenAI library holds conversations with the real Claude Code through the hub."""
 
+import base64
 import json
 import threading
 from pathlib import Path
@@ -133,6 +134,28 @@ def test_an_image_arrives(client: OpenAI, vendor: FakeMessagesApi) -> None:
         if role == "user"
     }
     assert kinds == {"text", "image"}
+
+
+def test_a_pdf_arrives_in_the_question_and_in_the_history(
+    client: OpenAI, vendor: FakeMessagesApi
+) -> None:
+    data = base64.b64encode(b"%PDF-1.4\ntrailer<</Root 1 0 R>>\n%%EOF\n").decode()
+    file = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"}
+    asked = [{"type": "text", "text": "what is this?"}, {"type": "file", "file": file}]
+    told: list[Any] = [{"role": "user", "content": asked}]
+    for _ in range(2):
+        client.chat.completions.create(
+            model=MODEL, messages=told, extra_headers={"x-session-id": "none"}
+        )
+        documents = [
+            block
+            for role, blocks in vendor.requests[-1].turns
+            for block in blocks
+            if role == "user" and block["type"] == "document"
+        ]
+        source = {"type": "base64", "media_type": "application/pdf", "data": data}
+        assert [(one["source"], one["title"]) for one in documents] == [(source, "a.pdf")]
+        told += [{"role": "assistant", "content": "A page."}, {"role": "user", "content": "And?"}]
 
 
 def test_the_vendor_sees_the_conversation_and_nothing_else(

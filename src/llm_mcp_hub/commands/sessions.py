@@ -12,7 +12,7 @@ from llm_mcp_hub.commands.embedded import open_store
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import note, write_json, write_table
 from llm_mcp_hub.commands.times import written
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chat import FilePart, ImagePart, Message, TextPart, ToolCallPart
 from llm_mcp_hub.domain.session import Session, SessionSummary
 from llm_mcp_hub.services.access import LOCAL
 from llm_mcp_hub.services.sessions import MAX_PAGE, SessionService
@@ -119,6 +119,8 @@ def _part(part: object) -> str:
         return part.text
     if isinstance(part, ImagePart):
         return f"[image {part.media_type}]"
+    if isinstance(part, FilePart):
+        return f"[file {part.media_type} {part.name}]"
     if isinstance(part, ToolCallPart):
         return f"[calls {part.name} {part.arguments}]"
     return f"[result] {getattr(part, 'text', '')}"

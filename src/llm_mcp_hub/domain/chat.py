@@ -30,6 +30,20 @@ class ImagePart(Struct, frozen=True, gc=False, tag="image", tag_field="type"):
     data: str
 
 
+class FilePart(Struct, frozen=True, gc=False, omit_defaults=True, tag="file", tag_field="type"):
+    """A document by value.
+
+    Attributes:
+        media_type: An IANA type such as `application/pdf`.
+        data: The document, base64.
+        name: What the client calls it; empty if it does not say.
+    """
+
+    media_type: str
+    data: str
+    name: str = ""
+
+
 class ToolCallPart(Struct, frozen=True, gc=False, tag="tool_call", tag_field="type"):
     """A call the model made to a tool of the client's.
 
@@ -59,7 +73,7 @@ class ToolResultPart(
     is_error: bool = False
 
 
-Part = TextPart | ImagePart | ToolCallPart | ToolResultPart
+Part = TextPart | ImagePart | FilePart | ToolCallPart | ToolResultPart
 Role = Literal["user", "assistant", "tool"]
 
 

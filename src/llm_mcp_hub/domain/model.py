@@ -9,6 +9,7 @@ class Capability(StrEnum):
     """What a provider can do beyond answering text with text."""
 
     TOOLS = "tools"
+    FILES = "files"
 
 
 class ModelCard(Struct, frozen=True):

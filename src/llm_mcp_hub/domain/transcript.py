@@ -14,6 +14,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import (
+    FilePart,
     ImagePart,
     Message,
     Part,
@@ -54,6 +55,9 @@ def _fields(parts: Sequence[Part]) -> Iterator[bytes]:
         for part in run:
             if isinstance(part, ImagePart):
                 yield _field("image", part.media_type)
+                yield _field("data", part.data)
+            elif isinstance(part, FilePart):
+                yield _field("file", part.media_type)
                 yield _field("data", part.data)
             elif isinstance(part, ToolResultPart):
                 yield _field("result", part.call_id)

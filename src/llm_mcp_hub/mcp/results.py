@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from mcp_types import CallToolResult, TextContent
 
-from llm_mcp_hub.domain.chat import ImagePart, Part, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chat import FilePart, ImagePart, Part, TextPart, ToolCallPart
 from llm_mcp_hub.domain.session import Session
 from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.mcp.errors import advice
@@ -92,6 +92,8 @@ def _part(part: Part) -> str:
         return part.text
     if isinstance(part, ImagePart):
         return f"[{part.media_type}]"
+    if isinstance(part, FilePart):
+        return f"[{part.media_type} {part.name}]"
     if isinstance(part, ToolCallPart):
         return f"[calls {part.name}: {part.arguments}]"
     return part.text

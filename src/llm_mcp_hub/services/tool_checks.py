@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from llm_mcp_hub.domain.calls import calls_in
-from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chat import FilePart, TurnRequest
 from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
@@ -62,8 +62,18 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
     """Check that the provider can do what the turn asks for.
 
     Raises:
-        UnsupportedParameter: It can't call tools, and some are offered or have been called.
+        UnsupportedParameter: It can't call tools, and some are offered or have been called; or it
+            can't read files, and there are some.
     """
+    if Capability.FILES not in provider.capabilities and any(
+        isinstance(part, FilePart) for message in request.messages for part in message.parts
+    ):
+        raise UnsupportedParameter(
+            f"The models of {provider.name} can't read files here, and the conversation has one. "
+            "Leave it out, or ask a provider that `GET /v1/providers` lists with the capability "
+            "`files`.",
+            param="messages",
+        )
     if Capability.TOOLS in provider.capabilities:
         return
     if request.tools or any(calls_in(message) for message in request.messages):

@@ -12,7 +12,7 @@ is no white space in ECMAScript, Rust or Python) and no model minds.
 import re
 from collections.abc import Sequence
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, Part, TextPart, ToolCallPart
+from llm_mcp_hub.domain.chat import FilePart, ImagePart, Message, Part, TextPart, ToolCallPart
 
 Block = dict[str, object]
 
@@ -77,6 +77,8 @@ def words_of(part: Part) -> str:
         return part.text
     if isinstance(part, ImagePart):
         return "[image]"
+    if isinstance(part, FilePart):
+        return f"[file {part.name}]"
     if isinstance(part, ToolCallPart):
         return f"[called the tool {part.name} with {part.arguments}]"
     return f"[the tool answered: {part.text}]"

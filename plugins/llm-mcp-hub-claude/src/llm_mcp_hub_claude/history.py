@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from llm_mcp_hub.domain.chat import (
+    FilePart,
     ImagePart,
     Message,
     Part,
@@ -81,6 +82,10 @@ def _blocks(part: Part) -> list[Block]:
     if isinstance(part, ImagePart):
         source = {"type": "base64", "media_type": part.media_type, "data": part.data}
         return [{"type": "image", "source": source}]
+    if isinstance(part, FilePart):
+        source = {"type": "base64", "media_type": part.media_type, "data": part.data}
+        document: Block = {"type": "document", "source": source}
+        return [{**document, "title": part.name} if part.name else document]
     if isinstance(part, ToolCallPart):
         block: Block = {"type": "tool_use", "id": upstream_call_id(part.id)}
         return [{**block, "name": upstream_name(part.name), "input": _arguments(part)}]

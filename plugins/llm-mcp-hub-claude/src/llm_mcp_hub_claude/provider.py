@@ -46,7 +46,7 @@ class ClaudeProvider(CliProvider):
         ConfigError: The settings make no sense.
     """
 
-    capabilities = frozenset({Capability.TOOLS})
+    capabilities = frozenset({Capability.TOOLS, Capability.FILES})
 
     def __init__(self, context: ProviderContext) -> None:
         settings: ClaudeSettings = context.settings

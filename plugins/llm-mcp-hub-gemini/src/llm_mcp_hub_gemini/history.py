@@ -16,6 +16,7 @@ import msgspec
 
 from llm_mcp_hub.domain.calls import calls_in
 from llm_mcp_hub.domain.chat import (
+    FilePart,
     ImagePart,
     Message,
     Part,
@@ -95,6 +96,8 @@ def _records(part: Part, names: Mapping[str, str]) -> list[Record]:
         return [{"text": part.text}] if part.text.strip() else []
     if isinstance(part, ImagePart):
         return [{"inlineData": {"mimeType": part.media_type, "data": part.data}}]
+    if isinstance(part, FilePart):
+        return [{"text": words_of(part)}]
     if isinstance(part, ToolCallPart):
         call = {"id": part.id, "name": TOOL_PREFIX + alias(part.name), "args": _arguments(part)}
         return [{"functionCall": call}]

@@ -26,6 +26,7 @@ from llm_mcp_hub.api.anthropic.schemas import (
     ToolUseBlock,
     UrlSource,
 )
+from llm_mcp_hub.api.documents import PDF, pdf
 from llm_mcp_hub.domain.chat import (
     ImagePart,
     Message,
@@ -131,6 +132,9 @@ def _result(block: ToolResultBlock, where: str) -> ToolResultPart:
                 images.append(part)
             elif isinstance(part, TextPart):
                 texts.append(part.text)
+            else:
+                at = f"{where}.content[{index}]"
+                raise UnsupportedParameter(f"{at}: a result is text and images.", param=at)
     return ToolResultPart(
         block.tool_use_id, "\n".join(texts), tuple(images), is_error=bool(block.is_error)
     )
@@ -145,7 +149,7 @@ def _said(block: ContentBlock | ToolReferenceBlock, where: str) -> tuple[Part, .
     if isinstance(block, ImageBlock):
         return (_image(block, where),)
     if isinstance(block, DocumentBlock):
-        return (_document(block, where),)
+        return _document(block, where)
     raise UnsupportedParameter(
         f"{where}: a block of the type `{block.__struct_config__.tag}` belongs to services of "
         "Anthropic's own and can't be given to the models here. Leave it out, or send what it "
@@ -177,11 +181,16 @@ def _image(block: ImageBlock, where: str) -> ImagePart:
     return ImagePart(source.media_type, source.data)
 
 
-def _document(block: DocumentBlock, where: str) -> TextPart:
-    if not isinstance(block.source, TextSource):
+def _document(block: DocumentBlock, where: str) -> tuple[Part, ...]:
+    source = block.source
+    if isinstance(source, Base64Source) and source.media_type == PDF:
+        context = (TextPart(block.context),) if block.context else ()
+        return (pdf(source.data, block.title or "", f"{where}.source.data"), *context)
+    if not isinstance(source, TextSource):
         raise UnsupportedParameter(
-            f"{where}: of documents only plain text can be sent: `source` with the `type` `text`.",
+            f"{where}: of documents only plain text and PDF can be sent: `source` with the `type` "
+            "`text`, or `base64` with `application/pdf`.",
             param=where,
         )
     head = (text for text in (block.title, block.context) if text)
-    return TextPart("\n\n".join((*head, block.source.data)))
+    return (TextPart("\n\n".join((*head, source.data))),)

@@ -8,12 +8,14 @@ import re
 
 from msgspec import Struct
 
+from llm_mcp_hub.api.documents import pdf_of_url
 from llm_mcp_hub.api.openai.schemas import (
     AssistantMessage,
     ChatCompletionRequest,
     ChatMessage,
     Content,
     DeveloperMessage,
+    FileContent,
     ImageContent,
     RefusalContent,
     SystemMessage,
@@ -148,7 +150,7 @@ def _effort(request: ChatCompletionRequest) -> Effort | None:
 
 def _message(message: ChatMessage, where: str) -> Message:
     if isinstance(message, UserMessage):
-        parts = _parts(message.content, f"{where}.content")
+        parts = _parts(message.content, f"{where}.content", files=True)
         if not parts:
             raise InvalidRequest(f"{where}: a user message needs content.", param=where)
         return Message("user", parts)
@@ -176,7 +178,7 @@ def _message(message: ChatMessage, where: str) -> Message:
     )
 
 
-def _parts(content: Content, where: str) -> tuple[Part, ...]:
+def _parts(content: Content, where: str, *, files: bool = False) -> tuple[Part, ...]:
     if content is None:
         return ()
     if isinstance(content, str):
@@ -189,9 +191,14 @@ def _parts(content: Content, where: str) -> tuple[Part, ...]:
             parts.append(image_part(part.image_url.url, f"{where}[{index}].image_url.url"))
         elif isinstance(part, RefusalContent):
             parts.append(TextPart(part.refusal))
+        elif isinstance(part, FileContent) and files:
+            file = part.file
+            at = f"{where}[{index}].file.file_data"
+            parts.append(pdf_of_url(file.file_data or "", file.filename or "", at))
         else:
+            can = "text, images and files" if files else "text and images"
             raise UnsupportedParameter(
-                f"{where}[{index}]: only text and images can be sent.", param=f"{where}[{index}]"
+                f"{where}[{index}]: only {can} can be sent.", param=f"{where}[{index}]"
             )
     return tuple(parts)
 

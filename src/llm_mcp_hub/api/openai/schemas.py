@@ -38,8 +38,18 @@ class AudioContent(Struct, frozen=True, tag="input_audio", tag_field="type"):
     """Audio; refused."""
 
 
+class FileData(Struct, frozen=True):
+    """A PDF, as a `data:` URL. `file_id` is refused: the hub keeps no files."""
+
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
 class FileContent(Struct, frozen=True, tag="file", tag_field="type"):
-    """A file; refused."""
+    """A file."""
+
+    file: FileData
 
 
 ContentPart = TextContent | ImageContent | RefusalContent | AudioContent | FileContent

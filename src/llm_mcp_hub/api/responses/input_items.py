@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from llm_mcp_hub.api.documents import pdf_of_url
 from llm_mcp_hub.api.openai.convert import image_part
 from llm_mcp_hub.api.responses.schemas import (
+    FilePart,
     FunctionCallItem,
     FunctionCallOutputItem,
     ImagePart,
@@ -29,7 +31,7 @@ from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 T = TypeVar("T")
 
 ITEMS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
-PARTS = ("input_text", "output_text", "refusal", "input_image")
+PARTS = ("input_text", "output_text", "refusal", "input_image", "input_file")
 
 
 class Said(Struct, frozen=True):
@@ -93,7 +95,8 @@ def said(
             end_answer()
             messages.append(Message("tool", (_result(item, f"{place}.output"),)))
         elif isinstance(item, MessageItem):
-            parts = _parts(item.content, f"{place}.content")
+            at = f"{place}.content"
+            parts = (_user_parts if item.role == "user" else _parts)(item.content, at)
             if item.role == "assistant":
                 answer += parts
             elif item.role == "user":
@@ -162,6 +165,16 @@ def _result(item: FunctionCallOutputItem, where: str) -> ToolResultPart:
 
 
 def _parts(content: InputContent, where: str) -> tuple[Part, ...]:
+    """The parts of what only a user may put a file into."""
+    parts = _user_parts(content, where)
+    for index, part in enumerate(parts):
+        if isinstance(part, chat.FilePart):
+            at = f"{where}[{index}]"
+            raise UnsupportedParameter(f"{at}: only the user can send a file.", param=at)
+    return parts
+
+
+def _user_parts(content: InputContent, where: str) -> tuple[Part, ...]:
     if content is None:
         return ()
     if isinstance(content, str):
@@ -184,6 +197,9 @@ def _part(part: dict[str, Any], where: str) -> Part:
                 param=f"{where}.file_id" if parsed.file_id is not None else where,
             )
         return image_part(parsed.image_url, f"{where}.image_url")
+    if isinstance(parsed, FilePart):
+        at = next((name for name in ("file_id", "file_url") if getattr(parsed, name)), "file_data")
+        return pdf_of_url(parsed.file_data or "", parsed.filename or "", f"{where}.{at}")
     return chat.TextPart(getattr(parsed, "refusal", "") or getattr(parsed, "text", ""))
 
 

@@ -16,7 +16,14 @@ from llm_mcp_hub.api.responses.output import (
 )
 from llm_mcp_hub.api.responses.schemas import InputItem
 from llm_mcp_hub.api.responses.wire import Maker
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
+from llm_mcp_hub.domain.chat import (
+    FilePart,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.journal import Journal
 from llm_mcp_hub.errors import NoPreviousResponse, TurnCancelled, UnknownResponse
@@ -157,6 +164,10 @@ def _items_of(message: Message) -> list[dict[str, Any]]:
             content.append(text | ({"annotations": []} if kind == "output_text" else {}))
         elif isinstance(part, ImagePart):
             content.append(_image(part))
+        elif isinstance(part, FilePart):
+            url = f"data:{part.media_type};base64,{part.data}"
+            file = {"filename": part.name or None, "file_data": url, "file_id": None}
+            content.append({"type": "input_file", **file})
         elif isinstance(part, ToolCallPart):
             call = {"call_id": part.id, "name": part.name, "arguments": part.arguments}
             found.append({"type": "function_call", **call, "status": "completed"})

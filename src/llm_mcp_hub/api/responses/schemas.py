@@ -34,7 +34,16 @@ class ImagePart(Struct, frozen=True, tag="input_image", tag_field="type"):
     file_id: str | None = None
 
 
-InputPart = TextPart | OutputTextPart | RefusalPart | ImagePart
+class FilePart(Struct, frozen=True, tag="input_file", tag_field="type"):
+    """A PDF, as a `data:` URL."""
+
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+    file_url: str | None = None
+
+
+InputPart = TextPart | OutputTextPart | RefusalPart | ImagePart | FilePart
 InputContent = str | list[dict[str, Any]] | None
 
 
