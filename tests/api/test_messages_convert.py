@@ -18,6 +18,7 @@ from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
 HELLO = [{"role": "user", "content": "hello"}]
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjcgeA=="}
 PIXEL = {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}
 
 
@@ -173,7 +174,12 @@ def test_a_document_of_plain_text_is_text_with_its_title():
     "block",
     [
         {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
-        {"type": "document", "source": PIXEL | {"media_type": "application/pdf"}},
+        {"type": "document", "source": PIXEL},
+        {
+            "type": "tool_result",
+            "tool_use_id": "a",
+            "content": [{"type": "document", "source": PDF}],
+        },
         {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
         {"type": "search_result", "source": "x", "title": "x", "content": []},
         {"type": "server_tool_use", "id": "a", "name": "web_search", "input": {}},
