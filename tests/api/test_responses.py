@@ -318,7 +318,16 @@ def test_what_the_hub_does_not_have_is_refused_by_name(http, body, param):
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"input": []}, "messages"),
+        ({"input": []}, "input"),
+        (
+            {"input": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]},
+            "input",
+        ),
+        ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "input"),
+        (
+            {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": 7}}}},
+            "text.format",
+        ),
         ({"input": [{"role": "user", "content": ""}]}, "input[0]"),
         ({"input": [{"role": "critic", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "function_call", "name": "f"}]}, "input[0]"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_mcp_hub.api.responses.convert import echo
+from llm_mcp_hub.api.responses.maker import Maker
 from llm_mcp_hub.api.responses.objects import ResponseObject
 from llm_mcp_hub.api.responses.output import (
     item_status,
@@ -21,7 +22,7 @@ from llm_mcp_hub.api.responses.schemas import (
     ResponseTextConfig,
     ResponseTextFormat,
 )
-from llm_mcp_hub.api.responses.wire import Maker, ResponseEvents
+from llm_mcp_hub.api.responses.wire import ResponseEvents
 from llm_mcp_hub.domain.chunk import (
     Chunk,
     FinishChunk,

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 
+import httpx
 import openai
 import pytest
 from openai import OpenAI
+
+from llm_mcp_hub.testing.hub import create_test_hub
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +294,19 @@ def test_one_in_the_background_can_be_cancelled(client, scripted, until):
     assert ended.status == "cancelled"
     assert client.responses.cancel(begun.id).status == "cancelled"
     until(lambda: not scripted.running)
+
+
+def test_a_whole_answer_is_not_made_for_a_client_that_has_left(scripted, until):
+    config = {"turns": {"resume_seconds": 60.0}}
+    with create_test_hub(config, plugins=[("scripted", scripted)]) as hub:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                f"{hub.base_url}/v1/responses",
+                json={"model": "scripted/one", "input": "wait"},
+                headers=hub.headers(),
+                timeout=0.5,
+            )
+        until(lambda: not scripted.running)
 
 
 def test_no_other_can_be_cancelled(client, say):

@@ -215,7 +215,7 @@ class ChatService:
             head = msgspec.structs.replace(
                 head, session_id=session_id, model_id=model_id, digest=opening.digest
             )
-            live = self._context.journals.begin(head)
+            live = self._context.journals.begin(head, resumable=resumable)
         return Turn(self._context, request, provider, stream, hold, started, live, admission)
 
 

@@ -68,9 +68,9 @@ class Journals:
         """Whether a turn outlives its connection."""
         return self._resume_seconds > 0
 
-    def begin(self, head: JournalHead) -> LiveTurn:
-        """A turn runs."""
-        live = LiveTurn(head)
+    def begin(self, head: JournalHead, *, resumable: bool = True) -> LiveTurn:
+        """A turn runs; `resumable` if its caller may come back."""
+        live = LiveTurn(head, resumable=resumable)
         self._live[head.turn_id] = live
         if self._renewal is None and not self._closed:
             self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)
@@ -139,7 +139,9 @@ class Journals:
         Under an `Idempotency-Key` it goes on to its end: the caller will ask for it.
         """
         live.caller_left = True
-        seconds = self._resume_seconds if live.head.key is None else inf
+        seconds = self._resume_seconds if live.resumable else 0.0
+        if live.head.key is not None:
+            seconds = inf
         while True:
             await live.nobody_for(seconds)
             if live.given_up or live.end is not None or not await self._wanted_elsewhere(live):

@@ -33,9 +33,14 @@ class KeptTurns:
         return journal if journal is not None and journal.head.note else None
 
     async def several(self, principal: str, turn_ids: Iterable[str]) -> dict[str, Journal]:
-        """Those of some turns that are kept, by id."""
-        found = {turn_id: await self.find(principal, turn_id) for turn_id in set(turn_ids)}
-        return {turn_id: journal for turn_id, journal in found.items() if journal is not None}
+        """Some turns, by id, up to the first that is not kept: what is sought takes time."""
+        found: dict[str, Journal] = {}
+        for turn_id in dict.fromkeys(turn_ids):
+            journal = await self.find(principal, turn_id)
+            if journal is None:
+                break
+            found[turn_id] = journal
+        return found
 
     async def follow(self, journal: Journal) -> FollowedTurn:
         """Follow a turn from its first chunk on.

@@ -19,6 +19,7 @@ class LiveTurn:
 
     Attributes:
         head: What is known of the turn from its beginning.
+        resumable: Whether its caller may come back once the connection is gone.
         chunks: What has come so far.
         end: How it ended, None while it runs.
         caller_left: Whether the connection it was asked for on is gone.
@@ -36,10 +37,12 @@ class LiveTurn:
         "end",
         "given_up",
         "head",
+        "resumable",
     )
 
-    def __init__(self, head: JournalHead) -> None:
+    def __init__(self, head: JournalHead, *, resumable: bool = True) -> None:
         self.head = head
+        self.resumable = resumable
         self.chunks: list[Chunk] = []
         self.end: JournalEnd | None = None
         self.caller_left = False

@@ -55,7 +55,7 @@ local length = journal and tonumber(journal[2]) or 0
 redis.call('EXISTS', KEYS[2])
 local key = journal and journal[5] ~= '' and ARGV[1] .. ':key:' .. journal[5]
 if key then redis.call('EXISTS', key) end
-local ended, wrote = journal and journal[3] or '', false
+local ended, wrote, headed = journal and journal[3] or '', false, false
 for i = 6, #ARGV, 5 do
   local last = tonumber(ARGV[i + 1])
   if ended == '' and tonumber(ARGV[i]) <= length then
@@ -65,11 +65,11 @@ for i = 6, #ARGV, 5 do
       length = last
     end
     journal[4] = later(journal[4], ARGV[i + 2])
-    ended, wrote = ARGV[i + 3], true
+    ended, wrote, headed = ARGV[i + 3], true, headed or tonumber(ARGV[i]) == 0
   end
 end
 if not wrote then return 0 end
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
+if headed then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
 redis.call('HSET', KEYS[1], 'length', length, 'end', ended, 'alive_until', journal[4],
   'expires_at', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])

@@ -63,7 +63,8 @@ class RedisJournals:
                 base = principal_keys(self._prefix, head.principal).base
                 args = args_of[head.principal, head.turn_id] = [base, b"", *times]
             # Only an entry from the first chunk on can begin a journal, and brings its head.
-            if entry.after == 0 and (head.principal, head.turn_id) not in ended:
+            # After an end it brings nothing, unless that was dropped: the script knows.
+            if entry.after == 0 and (not args[1] or (head.principal, head.turn_id) not in ended):
                 args[1] = encode(head)
             if entry.end is not None:
                 ended.add((head.principal, head.turn_id))

@@ -217,6 +217,12 @@ async def _expires(store: Store) -> None:
     equal(await store.read_journal("ann", "t1", 0, end), None, "after an entry that goes on")
 
 
+@promise("an end that would leave a gap does not hinder the beginning that comes after it")
+async def _end_before_beginning(store: Store) -> None:
+    await write(store, entry(1, "x", end=JournalEnd()), entry(0, "a"))
+    equal(await whole(store), Journal(head(), text_chunks("a"), ALIVE), "the journal")
+
+
 @promise("turns that are written at once do not hinder each other")
 async def _abreast(store: Store) -> None:
     async def writes(turns: Sequence[str]) -> None:

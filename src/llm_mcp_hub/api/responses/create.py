@@ -6,11 +6,11 @@ from litestar.types import Scope
 from msgspec.structs import replace
 
 from llm_mcp_hub.api.answer import Answer, AnyTurn
-from llm_mcp_hub.api.errors import error_body
 from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.responses import kept
 from llm_mcp_hub.api.responses.convert import Converted, convert_request, echo
 from llm_mcp_hub.api.responses.input_items import references, said
+from llm_mcp_hub.api.responses.maker import error_body
 from llm_mcp_hub.api.responses.objects import Echo
 from llm_mcp_hub.api.responses.output import response_id
 from llm_mcp_hub.api.responses.schemas import ResponseRequest
@@ -65,6 +65,8 @@ async def _command(
     before = await kept.before(hub.kept_turns, name, request.previous_response_id)
     items = await kept.items(hub.kept_turns, name, references(converted.items))
     told = said(converted.items, items)
+    if not told.messages:
+        raise InvalidRequest("`input` is empty: say something.", param="input")
     system = (*before.system, *told.system)
     note = kept.Note(shown, system, len(told.messages))
     command = ChatCommand(

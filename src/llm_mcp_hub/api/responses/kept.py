@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llm_mcp_hub.api.responses.maker import Maker
 from llm_mcp_hub.api.responses.objects import Echo, ResponseObject
 from llm_mcp_hub.api.responses.output import (
     as_input,
@@ -15,7 +16,6 @@ from llm_mcp_hub.api.responses.output import (
     turn_of_response,
 )
 from llm_mcp_hub.api.responses.schemas import InputItem
-from llm_mcp_hub.api.responses.wire import Maker
 from llm_mcp_hub.domain.chat import (
     FilePart,
     ImagePart,

@@ -11,9 +11,10 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
-from llm_mcp_hub.api.errors import error_body, error_responses
+from llm_mcp_hub.api.errors import error_responses
 from llm_mcp_hub.api.gate import SECURITY, Gate, caller, guard
 from llm_mcp_hub.api.responses import kept
+from llm_mcp_hub.api.responses.maker import error_body
 from llm_mcp_hub.api.responses.objects import DeletedResponse, ResponseItemList, ResponseObject
 from llm_mcp_hub.api.responses.wire import ResponseForm
 from llm_mcp_hub.api.turn_route import FollowedAnswer

@@ -172,7 +172,7 @@ def refuses(chunks: Sequence[Chunk]) -> bool:
 def output_of(
     turn_id: str, chunks: Sequence[Chunk], status: ItemStatus, *, refusals: bool = False
 ) -> list[OutputItem]:
-    """The items that chunks amount to; `refusals` as for `wire.Maker`."""
+    """The items that chunks amount to; `refusals` as for `maker.Maker`."""
     output = Output(turn_id, refuses=refusals and refuses(chunks))
     for chunk in chunks:
         output.opened(chunk)
@@ -183,7 +183,7 @@ def output_of(
 def output_of_completion(
     turn_id: str, completion: Completion, *, refusals: bool = False
 ) -> list[OutputItem]:
-    """The items of a whole answer: reasoning, text, calls; `refusals` as for `wire.Maker`."""
+    """The items of a whole answer: reasoning, text, calls; `refusals` as for `maker.Maker`."""
     chunks: list[Chunk] = []
     if completion.reasoning:
         chunks.append(ReasoningChunk(completion.reasoning))
