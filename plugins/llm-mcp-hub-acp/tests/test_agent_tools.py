@@ -226,8 +226,10 @@ async def test_a_conversation_that_waits_is_closed_like_any_other(
 ) -> None:
     provider = make_provider("--mcp", pool={"min_spare": 0, "max_workers": 1})
     said, _ = await suspended(provider)
+    pid = provider.workers()[0].pid
     # The only place is needed: the agent is told to stop, and its call is no longer held.
     assert (await run_turn(provider, ask("hello", principal="other"))).error is None
+    assert provider.workers()[0].pid == pid  # it has stopped, and serves others
     assert len(provider._tools._toolboxes) == 1
     outcome = await run_turn(provider, ask(*said))
     assert outcome.completion.text == "echo: Go on."
