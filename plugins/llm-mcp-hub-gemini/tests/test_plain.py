@@ -11,13 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_mcp_hub.config import convert_settings
-from llm_mcp_hub.domain.chat import Message, TextPart
+from llm_mcp_hub.domain.chat import (
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from llm_mcp_hub.domain.status import CredentialState
 from llm_mcp_hub.errors import ConfigError, LoginRequired, ProviderUnavailable
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.testing.turns import message, turn_request
+from llm_mcp_hub_acp.client_tools.names import alias
 from llm_mcp_hub_acp.errors import Failure
 from llm_mcp_hub_acp.lines import RpcError
+from llm_mcp_hub_acp.prompt import SHIELD
 from llm_mcp_hub_gemini.command import ENVIRONMENT, worker_spec
 from llm_mcp_hub_gemini.credentials import credential_status, find_config_dir
 from llm_mcp_hub_gemini.errors import reset_seconds, to_hub_error
@@ -169,6 +177,45 @@ def test_a_history_as_a_file_holds_every_word_under_its_role(
     ]
     kinds = [record["type"] for record in records[1:]]
     assert all(one != other for one, other in pairwise(kinds))
+
+
+def test_calls_and_results_are_native_in_a_history() -> None:
+    long = "a" * 64
+    history = [
+        message("user", "q"),
+        message(
+            "assistant",
+            "hm",
+            ToolCallPart("c1", "look", '{"at": [1]}'),
+            ToolCallPart("c2", long, "not json"),
+        ),
+        message("tool", ToolResultPart("c1", "seen", (ImagePart("image/png", "AA"),))),
+        message("tool", ToolResultPart("c2", "gone", is_error=True), ToolResultPart("c9", "lost")),
+    ]
+    made = restoration("0123456789abcdef", "", history)
+    records = [msgspec.json.decode(line) for line in made.content.splitlines()][1:]
+    assert len(records) == made.echoes
+    assert [record["type"] for record in records] == ["user", "gemini", "user", "user"]
+    name = f"mcp_client_{alias(long)}"
+    assert len(name) <= 63
+    assert records[1]["content"] == [
+        {"text": "hm"},
+        {"functionCall": {"id": "c1", "name": "mcp_client_look", "args": {"at": [1]}}},
+        {"functionCall": {"id": "c2", "name": name, "args": {"arguments": "not json"}}},
+    ]
+    response = {"id": "c1", "name": "mcp_client_look", "response": {"output": "seen"}}
+    failed = {"id": "c2", "name": name, "response": {"error": "gone"}}
+    assert records[2]["content"] == [
+        {"functionResponse": response},
+        {"inlineData": {"mimeType": "image/png", "data": "AA"}},
+        {"functionResponse": failed},
+        {"text": "[the tool answered: lost]"},
+    ]
+    # Or the Gemini CLI would add that an answer was interrupted.
+    assert records[3]["content"] == [{"text": SHIELD}]
+    answered = restoration("0123456789abcdef", "", [*history, message("assistant", "so")])
+    assert b'"type":"gemini","content":[{"text":"so"}]' in answered.content
+    assert answered.echoes == 4
 
 
 def test_the_files_of_a_session_are_found_again() -> None:
