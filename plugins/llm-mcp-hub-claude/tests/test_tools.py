@@ -16,6 +16,7 @@ from llm_mcp_hub.domain.chat import (
     TurnOptions,
 )
 from llm_mcp_hub.domain.chunk import (
+    Chunk,
     FinishReason,
     TextChunk,
     ToolArgumentsChunk,
@@ -29,6 +30,7 @@ from llm_mcp_hub.errors import (
     ProviderFailed,
     ProviderOverloaded,
     ProviderRateLimited,
+    ProviderStreamCut,
     RequestTooLarge,
 )
 from llm_mcp_hub_claude.provider import ClaudeProvider
@@ -331,6 +333,25 @@ async def test_a_client_that_leaves_amid_a_call_stops_the_back_end(
     await api.wait_async(lambda: api.requests[-1].state == "aborted")
     await asyncio.wait_for(asyncio.shield(worker.exited), 10)
     assert len(api.requests) == 1
+
+
+async def test_a_call_is_not_repeated_when_the_stream_breaks(
+    provider: ClaudeProvider, api: FakeMessagesApi
+) -> None:
+    api.script(Reply(text="", hold_after=1, then="cut", calls=(call("look", city="a"),)))
+    stream = await provider.open_turn(turn_request("Weather?", tools=[LOOK]))
+    chunks: list[Chunk] = []
+
+    async def read() -> None:
+        async for batch in stream:
+            chunks.extend(batch)
+            if any(isinstance(chunk, ToolArgumentsChunk) for chunk in batch):
+                api.release()
+
+    with pytest.raises(ProviderStreamCut):
+        await read()
+    await stream.aclose()
+    assert [type(chunk) for chunk in chunks] == [ToolCallChunk, ToolArgumentsChunk]
 
 
 async def test_a_worker_that_waits_answers_pings_and_goes_on_waiting(

@@ -2,7 +2,8 @@
 
 Guarantees beside those of `providers.dialect`: nothing is sent to the model before the account
 has been checked, at every turn; text is never repeated, whatever the tool tries again; an answer
-that was cut by a limit or a refusal ends there, though the tool would go on by itself.
+that was cut by a limit or a refusal ends there, though the tool would go on by itself; an answer
+with calls ends once the tool waits for all their results, and a tool that does not is given up.
 
 Every fact about the protocol was seen with Claude Code 2.1.329.
 """
@@ -17,7 +18,7 @@ from llm_mcp_hub.domain.calls import results_in
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.model import ModelCard
-from llm_mcp_hub.errors import HubError, InvalidRequest, WorkerGarbled
+from llm_mcp_hub.errors import HubError, InvalidRequest
 from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
 from llm_mcp_hub_claude import lines
 from llm_mcp_hub_claude.account import refuse_account, refuse_key_source
@@ -27,6 +28,7 @@ from llm_mcp_hub_claude.control import Control
 from llm_mcp_hub_claude.errors import (
     Failure,
     call_garbled,
+    line_garbled,
     quota_windows,
     stream_cut,
     to_hub_error,
@@ -123,11 +125,7 @@ class ClaudeDialect:
             try:
                 self._line(raw, events)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise WorkerGarbled(
-                    "Claude Code wrote something that the hub does not understand. Run "
-                    "`llm-mcp-hub doctor` to see whether its version fits.",
-                    detail=f"{error}: {raw[:200]!r}",
-                ) from error
+                raise line_garbled(raw, error) from error
         return events
 
     def data_to_send(self) -> bytes:

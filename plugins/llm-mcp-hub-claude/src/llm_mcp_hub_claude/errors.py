@@ -119,6 +119,15 @@ def stream_cut() -> ProviderStreamCut:
     )
 
 
+def line_garbled(line: bytes, why: Exception) -> WorkerGarbled:
+    """The error for a line that breaks the protocol."""
+    return WorkerGarbled(
+        "Claude Code wrote something that the hub does not understand. Run `llm-mcp-hub doctor` "
+        "to see whether its version fits.",
+        detail=f"{why}: {line[:200]!r}",
+    )
+
+
 def call_garbled() -> ProviderFailed:
     """The error for a call of a tool whose arguments can't be given to anybody."""
     return ProviderFailed("Claude called a tool with arguments that are no JSON object. Ask again.")
