@@ -165,16 +165,21 @@ class JavaScriptClients:
         self._access = access
         self._home = home
 
-    def run(self, source: str) -> str:
+    def run(self, source: str, *words: str) -> str:
         """Run a module as if it stood beside the packages; what it prints."""
         done = run(
-            [str(self._node), "--input-type=module", "--eval", source],
+            [str(self._node), "--input-type=module", "--eval", source, "--", *words],
             self._home,
             {"NODE_USE_ENV_PROXY": "1"},
             self._modules,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def run_checks(self, file: str) -> Any:
+        """Run a module of this folder, which is told the hub's address and a token."""
+        source = (HERE / file).read_text()
+        return json.loads(self.run(source, self._access.url, self._access.token))
 
     def run_page(self, page: str) -> Outcomes:
         """Run each block of a page by itself."""

@@ -1,14 +1,23 @@
 """What LiteLLM does with a hub beside what its page shows. Run by `child.py`."""
 
+import json
 import os
 
 import litellm
 import openai
+from pydantic import BaseModel
 
 # It would write about its errors on standard output.
 litellm.suppress_debug_info = True
 HUB = {"api_base": f"{os.environ['HUB_URL']}/v1", "api_key": os.environ["HUB_TOKEN"]}
 QUESTION = [{"role": "user", "content": "one two three"}]
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
 
 
 def check_errors():
@@ -30,3 +39,48 @@ def check_router():
 
     router = litellm.Router(**yaml.safe_load(os.environ["PAGE_CONFIGURATION"]))
     return router.completion("sonnet", QUESTION).choices[0].message.content
+
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+WEATHER = [{"role": "user", "content": "What is the weather in Paris and Rome?"}]
+
+
+def cities(answer):
+    calls = answer.choices[0].message.tool_calls
+    return [json.loads(call.function.arguments)["city"] for call in calls]
+
+
+def check_streamed_tools():
+    stream = litellm.completion(
+        model="openai/claude/sonnet", messages=WEATHER, tools=[TOOL], stream=True, **HUB
+    )
+    return cities(litellm.stream_chunk_builder(list(stream)))
+
+
+def check_messages_api():
+    """By Anthropic's dialect, with the token as `x-api-key`."""
+    return cities(
+        litellm.completion(
+            model="anthropic/claude/sonnet",
+            api_base=os.environ["HUB_URL"],
+            api_key=HUB["api_key"],
+            messages=WEATHER,
+            tools=[TOOL],
+        )
+    )
+
+
+def check_structure():
+    answer = litellm.completion(
+        model="openai/claude/sonnet",
+        messages=[{"role": "user", "content": "Ada is 36 years old."}],
+        response_format=Person,
+        **HUB,
+    )
+    return json.loads(answer.choices[0].message.content)

@@ -4,6 +4,7 @@ import os
 
 import openai
 from openai import OpenAI
+from pydantic import BaseModel
 
 client = OpenAI(
     base_url=f"{os.environ['HUB_URL']}/v1", api_key=os.environ["HUB_TOKEN"], max_retries=0
@@ -46,3 +47,97 @@ def check_asynchronous():
         return [answer.choices[0].message.content for answer in answers]
 
     return asyncio.run(ask())
+
+
+class get_weather(BaseModel):  # noqa: N801  # the tool's name
+    """The weather in a city, now."""
+
+    city: str
+
+
+WEATHER = [{"role": "user", "content": "What is the weather in Paris and Rome?"}]
+CLASS_TOOL = openai.pydantic_function_tool(get_weather)
+RESPONSES_TOOL = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": get_weather.model_json_schema(),
+    "strict": False,
+}
+
+
+def check_streamed_tools():
+    with client.chat.completions.stream(
+        model="claude/sonnet", messages=WEATHER, tools=[CLASS_TOOL]
+    ) as stream:
+        kinds = {event.type for event in stream}
+        choice = stream.get_final_completion().choices[0]
+    calls = choice.message.tool_calls
+    return {
+        "finish_reason": choice.finish_reason,
+        "arguments": [call.function.parsed_arguments.city for call in calls],
+        "events": sorted(kind for kind in kinds if kind.startswith("tool_calls")),
+    }
+
+
+def check_parsed_tools():
+    answer = client.chat.completions.parse(
+        model="claude/sonnet",
+        messages=WEATHER,
+        tools=[CLASS_TOOL],
+        tool_choice={"type": "function", "function": {"name": "get_weather"}},
+        parallel_tool_calls=False,
+    )
+    return [call.function.parsed_arguments.city for call in answer.choices[0].message.tool_calls]
+
+
+def check_responses_tools():
+    """By `previous_response_id`; the first answer is streamed."""
+    with client.responses.stream(
+        model="claude/sonnet", input=WEATHER, tools=[RESPONSES_TOOL]
+    ) as stream:
+        kinds = [event.type for event in stream]
+        first = stream.get_final_response()
+    calls = [item for item in first.output if item.type == "function_call"]
+    results = [
+        {"type": "function_call_output", "call_id": call.call_id, "output": call.arguments}
+        for call in calls
+    ]
+    second = client.responses.create(
+        model="claude/sonnet",
+        previous_response_id=first.id,
+        input=results,
+        tools=[RESPONSES_TOOL],
+    )
+    return {
+        "ends": [kinds[0], kinds[-1]],
+        "deltas": "response.function_call_arguments.delta" in kinds,
+        "said": second.output_text,
+    }
+
+
+def check_responses_by_history():
+    """With `store=False`, the client's own items are sent back."""
+    items = list(WEATHER)
+    for _ in range(3):
+        response = client.responses.create(
+            model="claude/sonnet", input=items, tools=[RESPONSES_TOOL], store=False
+        )
+        calls = [item for item in response.output if item.type == "function_call"]
+        if not calls:
+            return response.output_text
+        items += response.output
+        items += [
+            {"type": "function_call_output", "call_id": call.call_id, "output": call.arguments}
+            for call in calls
+        ]
+    raise AssertionError("it goes on calling")
+
+
+def check_stored_response():
+    response = client.responses.create(model="echo/echo", input="one two three")
+    again = client.responses.retrieve(response.id)
+    client.responses.delete(response.id)
+    try:
+        client.responses.retrieve(response.id)
+    except openai.NotFoundError as error:
+        return [again.output_text, error.status_code]

@@ -36,5 +36,15 @@ def test_the_proxy_s_router_takes_the_page_s_configuration(outcomes: Outcomes) -
     assert outcomes["check_router"].result == "echo: one two three"
 
 
+@pytest.mark.parametrize("check", ["streamed_tools", "messages_api"])
+def test_tools_are_called_in_every_way_it_has(outcomes: Outcomes, check: str) -> None:
+    assert outcomes[f"check_{check}"].result == ["Paris", "Rome"]
+
+
+def test_an_answer_has_the_structure_asked_for(outcomes: Outcomes) -> None:
+    assert outcomes["check_structure"].result == {"name": "Ada", "age": 36}
+
+
 def test_everything_that_ran_was_looked_at(outcomes: Outcomes) -> None:
-    assert outcomes.names == {*SAID, "check_errors", "check_router"}
+    checks = {"errors", "router", "streamed_tools", "messages_api", "structure"}
+    assert outcomes.names == {*SAID, *(f"check_{name}" for name in checks)}

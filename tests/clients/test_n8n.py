@@ -1,16 +1,13 @@
 """The workflows of `examples/n8n`, run by a real n8n. Opt-in: `make test-n8n`."""
 
 import json
-import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from tests.clients.clients import PATIENCE_SECONDS, Access
-from tests.clients.n8n import NAME, PROGRAM, TRIGGER, WORKFLOWS, N8n, load, serve
-from tests.docs.conftest import Page
+from tests.clients.n8n import PROGRAM, N8n, load, serve
 
 from llm_mcp_hub.testing import TestHub
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
@@ -183,20 +180,3 @@ def test_a_wrong_token_is_said_in_the_node(n8n: N8n, access: Access) -> None:
     assert run.status == "error"
     assert "Authorization failed" in run.error["message"]
     assert "access token" in run.error["description"]
-
-
-def test_every_workflow_is_on_the_page_and_has_no_credentials_of_anybody_s() -> None:
-    page = Page("docs/clients/n8n.md").text
-    files = sorted(WORKFLOWS.glob("*.json"))
-    assert set(re.findall(r"`([\w-]+\.json)`", page)) == {file.name for file in files}
-    for file in files:
-        nodes = json.loads(file.read_text())["nodes"]
-        used = [one for node in nodes for one in node.get("credentials", {}).values()]
-        assert used
-        assert all(one == {"id": None, "name": NAME} for one in used)
-        assert nodes[0]["name"] in {TRIGGER, "Webhook"}
-
-
-def test_n8n_is_the_one_that_the_page_names(n8n: N8n) -> None:
-    version = json.loads((Path(PROGRAM).parent / "n8n/package.json").read_text())["version"]
-    assert f"n8n {version}" in Page("docs/clients/n8n.md").text

@@ -48,6 +48,36 @@ def test_the_asynchronous_client_asks_three_at_once(outcomes: Outcomes) -> None:
     assert outcomes["check_asynchronous"].result == ["one", "two", "three"]
 
 
+def test_tools_are_streamed_piece_by_piece(outcomes: Outcomes) -> None:
+    assert outcomes["check_streamed_tools"].result == {
+        "finish_reason": "tool_calls",
+        "arguments": ["Paris", "Rome"],
+        "events": ["tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"],
+    }
+
+
+def test_one_call_at_a_time_is_parsed_into_its_class(outcomes: Outcomes) -> None:
+    assert outcomes["check_parsed_tools"].result == ["Paris"]
+
+
+def test_a_response_with_calls_is_gone_on_with_by_its_id(outcomes: Outcomes) -> None:
+    assert outcomes["check_responses_tools"].result == {
+        "ends": ["response.created", "response.completed"],
+        "deltas": True,
+        "said": '{"city": "Paris"} / {"city": "Rome"}',
+    }
+
+
+def test_a_response_is_gone_on_with_by_its_items(outcomes: Outcomes) -> None:
+    said = outcomes["check_responses_by_history"].result
+    assert said == '{"city": "Paris"} / {"city": "Rome"}'
+
+
+def test_a_response_is_there_until_it_is_deleted(outcomes: Outcomes) -> None:
+    assert outcomes["check_stored_response"].result == ["one two three", 404]
+
+
 def test_everything_that_ran_was_looked_at(outcomes: Outcomes) -> None:
-    checks = {"models", "stream_helper", "wrong_token", "asynchronous"}
+    checks = {"models", "stream_helper", "wrong_token", "asynchronous", "streamed_tools"}
+    checks |= {"parsed_tools", "responses_tools", "responses_by_history", "stored_response"}
     assert outcomes.names == {*SAID, *(f"check_{name}" for name in checks)}
