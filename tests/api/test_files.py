@@ -108,7 +108,7 @@ def test_a_file_counts_when_a_conversation_is_recognised(http, reading):
         body = {"model": "scripted/one", "messages": messages}
         return http.post("/v1/chat/completions", json=body).headers["x-session-id"]
 
-    more = [{"role": "assistant", "content": "done"}, {"role": "user", "content": "say y"}]
+    more = [{"role": "assistant", "content": "x"}, {"role": "user", "content": "say y"}]
     first = ask(DATA)
     assert ask(base64.b64encode(b"%PDF-1.7 y").decode(), *more) != first
     assert ask(DATA, *more) == first

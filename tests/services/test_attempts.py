@@ -14,6 +14,7 @@ from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.domain.turn import Outcome
 from llm_mcp_hub.providers.registry import Registry
+from llm_mcp_hub.services import claim, journals
 from llm_mcp_hub.services.attempts import NOT_NOW
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.chat import ChatService
@@ -323,6 +324,38 @@ async def test_who_follows_a_key_while_it_is_decided_learns_who_answers(world):
     await collecting
 
     assert followed.model_id == "b/m"
+
+
+async def test_who_follows_a_turn_that_is_long_in_opening_does_not_take_it_for_lost(
+    world, monkeypatch
+):
+    monkeypatch.setattr(claim, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(journals, "ALIVE_SECONDS", 0.2)
+    renewals = []
+    write = world.store.write_journals
+
+    async def watched(entries, ttl, now):
+        renewals.append(now)
+        await write(entries, ttl, now)
+
+    monkeypatch.setattr(world.store, "write_journals", watched)
+    gate = asyncio.Event()
+    world.a.script = [gate, (TextChunk("late"), END)]
+    again = {"key": "k", "fingerprint": "f"}
+    opening = asyncio.create_task(world.open(**again))
+    while not world.a.asked:  # noqa: ASYNC110  # as above
+        await asyncio.sleep(0)
+    collecting = asyncio.create_task((await world.open(**again)).collect())
+    async with asyncio.timeout(5):
+        while not renewals or renewals[-1] < renewals[0] + 0.5:
+            assert not collecting.done()
+            await asyncio.sleep(0.01)
+    gate.set()
+    turn = await opening
+    await turn.collect()
+    await turn.aclose()
+
+    assert (await collecting).text == "late"
 
 
 async def test_a_chain_counts_once_for_the_limits(world):

@@ -1,7 +1,8 @@
 """Claiming an `Idempotency-Key` for a turn that is being opened.
 
-Guarantee: of all requests with one key, one runs; a request that could not be opened, for whatever
-reason, leaves its key free, so that it can be sent again.
+Guarantees: of all requests with one key, one runs; a request that could not be opened, for whatever
+reason, leaves its key free, so that it can be sent again; whoever follows a turn that is long in
+opening, because it waits for a worker or is passed on, does not take it for lost.
 """
 
 import asyncio
@@ -9,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from llm_mcp_hub.domain.journal import JournalHead
-from llm_mcp_hub.errors import HubError, KeyReused
-from llm_mcp_hub.services.journals import Journals
+from llm_mcp_hub.errors import HubError, KeyReused, StateUnavailable
+from llm_mcp_hub.services.journals import RENEW_SECONDS, Journals
 
 
 @asynccontextmanager
@@ -28,12 +29,28 @@ async def claimed(journals: Journals, head: JournalHead) -> AsyncIterator[Journa
                 "request, and the same only to send the very same one again.",
                 param="Idempotency-Key",
             )
-        yield earlier
+        if earlier is not None:
+            yield earlier
+            return
+        opening = asyncio.get_running_loop().create_task(_keep_alive(journals, head))
+        try:
+            yield None
+        finally:
+            opening.cancel()
+            # What the turn itself writes from now on must come after what is under way.
+            await asyncio.wait([opening])
     except BaseException:
         # Also after a claim that was cancelled and may have succeeded: it names this turn alone.
         releasing = asyncio.get_running_loop().create_task(_release(journals, head))
         await asyncio.wait([releasing])
         raise
+
+
+async def _keep_alive(journals: Journals, head: JournalHead) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        with suppress(StateUnavailable):
+            await journals.renew_opening(head)
 
 
 async def _release(journals: Journals, head: JournalHead) -> None:

@@ -12,7 +12,7 @@ from math import inf
 
 import structlog
 
-from llm_mcp_hub.domain.journal import Journal, JournalHead
+from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.errors import HubError, StateUnavailable
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.state.base import JournalStore
@@ -93,6 +93,12 @@ class Journals:
         """Take `head.key` for a turn; the head of the turn that has it already, or None."""
         now = time.time()
         return await self._store.claim_key(head, now + ALIVE_SECONDS, self._ttl(head), now)
+
+    async def renew_opening(self, head: JournalHead) -> None:
+        """The turn that has claimed its key is still being opened."""
+        now = time.time()
+        entry = JournalEntry(head, 0, (), now + ALIVE_SECONDS)
+        await self._store.write_journals([entry], self._keep_seconds, now)
 
     async def release(self, head: JournalHead) -> None:
         """Let the key be used for another attempt, since this one has cost nothing."""

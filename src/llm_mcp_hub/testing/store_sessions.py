@@ -1,6 +1,13 @@
 """Promises about storing sessions: appending, reading, expiring, deleting, finding."""
 
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolCallPart, ToolResultPart
+from llm_mcp_hub.domain.chat import (
+    FilePart,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.session import SessionSummary, StoredMessage
 from llm_mcp_hub.errors import SessionChanged
@@ -36,6 +43,7 @@ async def _exact(store: Store) -> None:
     parts = (
         TextPart('naïve \0 \U0001f600 "quoted" \\ line\nend '),
         ImagePart("image/png", "aGk="),
+        FilePart("application/pdf", "aGk=", "é.pdf"),
         ToolCallPart("call-1", "search", '{"q": 1.0}'),
     )
     messages = (
