@@ -66,7 +66,7 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
             can't read files, and there are some.
     """
     if Capability.FILES not in provider.capabilities and any(
-        isinstance(part, FilePart) for message in request.messages for part in message.parts
+        type(part) is FilePart for message in request.messages for part in message.parts
     ):
         raise UnsupportedParameter(
             f"The models of {provider.name} can't read files here, and the conversation has one. "
