@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from llm_mcp_hub.api.absent import ABSENT
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.mcp import MCP_PATH, MESSAGES_PATH, SSE_PATH
@@ -36,8 +37,8 @@ def document(http):
     return http.get("/schema/openapi.json").json()
 
 
-NOT_IN_IT = ("/schema", MCP_PATH, SSE_PATH, MESSAGES_PATH)
-"""MCP describes itself to its clients, in its own way."""
+NOT_IN_IT = ("/schema", MCP_PATH, SSE_PATH, MESSAGES_PATH, *ABSENT)
+"""MCP describes itself to its clients, in its own way; what is absent is no part of the API."""
 
 
 def operations(document):
