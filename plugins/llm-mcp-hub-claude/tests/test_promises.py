@@ -1,7 +1,8 @@
 """The provider keeps every promise of the contract kit, with the fake tool and the real one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -9,11 +10,11 @@ from llm_mcp_hub.testing import Abilities, check_provider
 from llm_mcp_hub.testing.provider_suite import PROVIDER_PROMISES
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub_claude.provider import ClaudeProvider
-from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply, Request
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply, Request, ToolCall
 
 pytestmark = pytest.mark.anyio
 
-WAIT, FAIL = "please wait", "please fail"
+WAIT, FAIL, CALL = "please wait", "please fail", "please call "
 
 
 def abilities(api: FakeMessagesApi, token: str) -> Abilities:
@@ -28,23 +29,42 @@ def abilities(api: FakeMessagesApi, token: str) -> Abilities:
         fails=FAIL,
         at_once=3,
         own_workers=True,
+        calls=f"{CALL}{{name}} {{arguments}}",
+        parallel=True,
         secrets=(token,),
         generating=lambda: sum(request.state == "open" for request in api.requests),
         asked=lambda: len(api.requests),
     )
 
 
+def calls_in(text: str) -> tuple[ToolCall, ...]:
+    """The calls that a text asks for, each in a line of its own."""
+    wanted = [line.removeprefix(CALL) for line in text.splitlines() if line.startswith(CALL)]
+    parts = [line.partition(" ") for line in wanted]
+    return tuple(ToolCall(f"mcp__client__{name}", arguments) for name, _, arguments in parts)
+
+
+def texts_in(blocks: str | Sequence[dict[str, Any]]) -> Iterator[str]:
+    """All texts, those in the results of tools too."""
+    if isinstance(blocks, str):
+        yield blocks
+        return
+    for block in blocks:
+        if block["type"] == "text":
+            yield block["text"]
+        elif block["type"] == "tool_result":
+            yield from texts_in(block["content"])
+
+
 def tell(request: Request) -> Reply:
     """Answer with all that the request tells, the words of its system prompt first."""
     if FAIL in request.last_user_text:
         return Reply(status=413)
+    last = request.conversation[-1][1][-1]
+    if calls := calls_in(last.get("text", "")):
+        return Reply(text="", calls=calls)
     words = re.findall(r"\bw[0-9a-f]{10}\b", request.system)
-    said = [
-        block["text"]
-        for role, blocks in request.turns
-        for block in blocks
-        if role != "system" and block["type"] == "text"
-    ]
+    said = [text for _, blocks in request.conversation for text in texts_in(blocks)]
     text = "\n".join([*words, *said])
     if WAIT in request.last_user_text:
         return Reply(text=text, hold_after=1)
