@@ -134,6 +134,8 @@ class SharedConversation:
         """Begin a turn."""
         self._events.clear()
         self._size = 0
+        if self._error is not None:
+            return  # it was lost since it was claimed, which `receive` tells
         self._broken = self.talking = True
         self._suspended = False
         if not self._under_way:
