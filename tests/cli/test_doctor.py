@@ -93,7 +93,8 @@ def test_providers_are_listed_after_their_self_tests(run):
         "AUTH",
         "LOGIN",
         "WORKERS",
+        "CAN",
         "MODELS",
         "REASON",
     ]
-    assert ["echo", "available", "-", "-", "8", "echo", "-"] in [row.split("\t") for row in rows]
+    assert ["echo", "available", "-", "-", "8", "tools", "echo", "-"] in [row.split("\t") for row in rows]

@@ -63,7 +63,7 @@ def command(
         return
     now = time.time()
     write_table(
-        ("NAME", "STATE", "AUTH", "LOGIN", "WORKERS", "MODELS", "REASON"),
+        ("NAME", "STATE", "AUTH", "LOGIN", "WORKERS", "CAN", "MODELS", "REASON"),
         [
             (
                 report.name,
@@ -71,6 +71,7 @@ def command(
                 report.authentication or "-",
                 login_words(report.credential, now),
                 str(report.pool.max_workers),
+                ", ".join(report.capabilities) or "-",
                 ", ".join(card.name for card in report.models) or "-",
                 report.reason or "-",
             )
