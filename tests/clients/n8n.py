@@ -171,7 +171,9 @@ def serve(home: Path, port: int) -> Iterator[N8n]:
         stderr=subprocess.STDOUT,
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+        # n8n closes idle connections after five seconds, just when they might be used again.
+        never = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=never) as http:
             await_ready(http, process, home / "n8n.log")
             n8n = N8n(http)
             n8n.call("POST", "/owner/setup", {**OWNER, "firstName": "A", "lastName": "B"})
@@ -189,7 +191,9 @@ def await_ready(http: httpx.Client, process: "subprocess.Popen[bytes]", log: Pat
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
-            if http.get("/healthz/readiness").status_code == 200:
+            # While it starts, `/healthz/readiness` is true already, and every route a page.
+            answer = http.get("/rest/settings")
+            if answer.is_success and "json" in answer.headers.get("content-type", ""):
                 return
         except httpx.TransportError:
             pass
