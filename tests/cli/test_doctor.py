@@ -97,4 +97,6 @@ def test_providers_are_listed_after_their_self_tests(run):
         "MODELS",
         "REASON",
     ]
-    assert ["echo", "available", "-", "-", "8", "tools", "echo", "-"] in [row.split("\t") for row in rows]
+    assert ["echo", "available", "-", "-", "8", "tools", "echo", "-"] in [
+        row.split("\t") for row in rows
+    ]

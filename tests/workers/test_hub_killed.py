@@ -256,6 +256,42 @@ def test_a_child_may_finish_what_it_writes(
     assert end.exists()
 
 
+FIRST = """
+    def first(what):
+        if not os.path.exists(sys.argv[1]):
+            with open(sys.argv[1], "w") as file:
+                file.write(what)
+    def signalled(*_):
+        first("signal")
+        os._exit(0)
+    signal.signal(signal.SIGTERM, signalled)
+    os.write(1, b"up\\n")
+    sys.stdin.read()
+    time.sleep(0.1)  # what it would do at the end of its input takes a moment
+    first("end of input")
+    while True: time.sleep(60)
+"""
+SIGNALLED = HUB.replace("(sys.argv[3:])", "(sys.argv[3:]), ends_on_eof=False")
+
+
+@pytest.mark.parametrize(
+    ("code", "first"), [(HUB, "end of input"), (SIGNALLED, "signal")], ids=["eof", "signal"]
+)
+def test_a_child_that_does_not_end_with_its_input_is_signalled_at_once(
+    killed: Callable[..., Killed],
+    program: Program,
+    until: Until,
+    tmp_path: Path,
+    code: str,
+    first: str,
+) -> None:
+    end = tmp_path / "end"
+    hub = killed(program(FIRST, str(end)), code=code)
+    hub.kill()
+    wait(until, lambda: not hub.carriers())
+    assert end.read_text() == first
+
+
 AT_ONCE = """
 import os, signal, sys
 from llm_mcp_hub.workers.household import HOUSEHOLD

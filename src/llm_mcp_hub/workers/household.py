@@ -39,6 +39,7 @@ class Member:
     """
 
     __slots__ = (
+        "_ends_on_eof",
         "_household",
         "_lock",
         "_process",
@@ -53,7 +54,15 @@ class Member:
         "watch",
     )
 
-    def __init__(self, household: "Household", number: int, marker: str, directory: Path) -> None:
+    def __init__(
+        self,
+        household: "Household",
+        number: int,
+        marker: str,
+        directory: Path,
+        *,
+        ends_on_eof: bool = True,
+    ) -> None:
         self._household = household
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,6 +70,7 @@ class Member:
         self.number = number
         self.marker = marker
         self.directory = directory
+        self._ends_on_eof = ends_on_eof
         self.group: WorkerGroup | None = None
         self.leaving = False
         self.ended = threading.Event()
@@ -86,6 +96,8 @@ class Member:
         if process is not None and process.returncode is None:
             group = self.group.path if self.group is not None else ""
             yield f"worker {self.number} {process.pid} {self._started} {group}"
+            if not self._ends_on_eof:
+                yield f"signal {self.number}"
         if self.leaving:
             yield f"end {self.number}"
 
@@ -126,8 +138,10 @@ class Household:
         """There while a worker is."""
         return self._directory
 
-    def join(self, limits: WorkerLimits) -> Member:
+    def join(self, limits: WorkerLimits, *, ends_on_eof: bool = True) -> Member:
         """Make room for a worker. Blocks, for about a millisecond if it is the first.
+
+        `ends_on_eof`: see `WorkerSpec`.
 
         Raises:
             OSError: There is no place for its files, or the reaper can't be started.
@@ -142,7 +156,8 @@ class Household:
             except BaseException:
                 self._close_if_empty()
                 raise
-            member = Member(self, self._count, f"{directory.name}/{self._count}", Path(path))
+            marker = f"{directory.name}/{self._count}"
+            member = Member(self, self._count, marker, Path(path), ends_on_eof=ends_on_eof)
             self._members[member.number] = member
             if self._groups is not None:
                 member.group = self._groups.make(member.marker.replace("/", "-"), limits)

@@ -6,8 +6,8 @@ hub's directory is deleted; then the reaper ends. While the hub lives it ends wh
 behind, tells what each worker takes, and deletes the directories of hubs that died with their
 reaper.
 
-Hub to reaper, lines on standard input: `worker NUMBER PID STARTED [CONTROL_GROUP]`, `end NUMBER`,
-`bye`.
+Hub to reaper, lines on standard input: `worker NUMBER PID STARTED [CONTROL_GROUP]`, `signal NUMBER`
+for one that the end of its input does not end, `end NUMBER`, `bye`.
 Reaper to hub, lines on standard output: `usage` with `NUMBER:RSS_BYTES:CPU_SECONDS:PROCESSES` for
 each worker, and `ended NUMBER` once nothing of a worker runs any more.
 """
@@ -54,6 +54,8 @@ class Reaper:
         self._family = Family(directory.name, hub_pid, marker)
         self._workers: set[str] = set()
         self._ending: set[str] = set()
+        self._leaders: dict[str, Process] = {}
+        self._signalled: set[str] = set()
         self._groups: dict[str, str] = {}
         self._heard = b""
         self._poll = select.poll()
@@ -80,6 +82,8 @@ class Reaper:
                 now = time.monotonic()
                 next_look = now + max(SAMPLE_SECONDS, SHARE * (now - begun))
         self._hear_the_rest()
+        # Not after their input has ended: to some that is a reason to go on, at somebody's cost.
+        _send_all([self._leaders[n] for n in self._signalled & set(self._leaders)], signal.SIGTERM)
         self._reap()
         _kill_groups(self._groups.values())
         for group in filter(None, self._groups.values()):
@@ -109,8 +113,12 @@ class Reaper:
                     self._workers.add(number)
                     self._ending.discard(number)
                     self._tell(number, int(pid), started)
+                case ["signal", number]:
+                    self._signalled.add(number)
                 case ["end", number]:
                     self._workers.discard(number)
+                    self._signalled.discard(number)
+                    self._leaders.pop(number, None)
                     self._groups.pop(number, None)
                     self._ending.add(number)
                 case ["bye"]:
@@ -121,6 +129,7 @@ class Reaper:
         # Without /proc the hub can't tell a start, and only what runs now can be that worker.
         seen = find(pid)
         if seen is not None and started in ("?", seen.started):
+            self._leaders[number] = seen
             self._family.tell(number, pid, seen.started)
 
     def _look(self) -> None:

@@ -100,7 +100,7 @@ def spawn(spec: WorkerSpec) -> Spawned:
     member: Member | None = None
     spawned: Spawned | None = None
     try:
-        member = HOUSEHOLD.join(spec.limits)
+        member = HOUSEHOLD.join(spec.limits, ends_on_eof=spec.ends_on_eof)
         spawned = Spawned(_popen(spec, member), member)
         member.runs(spawned.process)
         set_resource_limits(spawned.process.pid, spec.limits)
