@@ -180,3 +180,35 @@ def test_a_wrong_token_is_said_in_the_node(n8n: N8n, access: Access) -> None:
     assert run.status == "error"
     assert "Authorization failed" in run.error["message"]
     assert "access token" in run.error["description"]
+
+
+def test_the_openai_node_uses_its_tool(n8n: N8n, access: Access) -> None:
+    workflow = n8n.import_workflow(load("openai-node.json", access))
+    run = n8n.chat(workflow, "What is 6 times 7?", "openai-node")
+    (message,) = run.output("Message a model")["output"]
+    assert message["content"][0]["text"] == "42"
+    assert run.runs_of("Calculator") == 1
+
+
+def test_the_credential_s_own_test_passes_and_the_models_are_listed(
+    n8n: N8n, access: Access
+) -> None:
+    data = openai_credential(access)
+    name = "Tried"
+    made = n8n.add_credential("openAiApi", data, name)
+    credential = {"id": made, "name": name, "type": "openAiApi", "data": data}
+    tested = n8n.call("POST", "/credentials/test", {"credentials": credential})
+    assert tested["status"] == "OK", tested
+    (node,) = [one for one in load("openai-node.json", access)["nodes"] if "credentials" in one]
+    listed = n8n.call(
+        "POST",
+        "/dynamic-node-parameters/resource-locator-results",
+        {
+            "path": "parameters.modelId",
+            "nodeTypeAndVersion": {"name": node["type"], "version": node["typeVersion"]},
+            "currentNodeParameters": node["parameters"],
+            "credentials": {"openAiApi": {"id": made, "name": name}},
+            "methodName": "modelSearch",
+        },
+    )
+    assert {"claude/sonnet", "echo/echo"} <= {one["value"] for one in listed["results"]}
