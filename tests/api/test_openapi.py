@@ -17,11 +17,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from llm_mcp_hub.api import openapi as chat_openapi
 from llm_mcp_hub.api.absent import ABSENT
+from llm_mcp_hub.api.anthropic import openapi as anthropic_openapi
 from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.mcp import MCP_PATH, MESSAGES_PATH, SSE_PATH
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
+from llm_mcp_hub.api.responses import openapi as responses_openapi
 
 CHECKS = [
     not_a_server_error,
@@ -159,3 +162,11 @@ def test_whatever_is_sent_the_answers_are_as_documented(hub, document, mode):
 
     assert "/v1/chat/completions" in tried
     assert len(tried) >= {GenerationMode.POSITIVE: 11, GenerationMode.NEGATIVE: 3}[mode]
+
+
+def test_no_two_dialects_mean_different_things_by_one_name_of_a_schema():
+    schemas = {}
+    for dialect in (chat_openapi, responses_openapi, anthropic_openapi):
+        for name, schema in dialect._schemas().items():
+            assert schemas.setdefault(name, schema) == schema, name
+    assert {"ChatCompletionRequest", "ResponseRequest", "MessagesRequest"} <= set(schemas)
