@@ -1,4 +1,7 @@
-"""What Anthropic's SDK does with a hub beside what its page shows. Run by `child.py`."""
+"""What Anthropic's SDK does with a hub beside what its page shows. Run by `child.py`.
+
+The echo model calls what the question tells it to.
+"""
 
 import os
 
@@ -36,9 +39,12 @@ def check_wrong_token():
 
 
 def check_streamed_tools():
-    question = {"role": "user", "content": "What is the weather in Paris and Rome?"}
+    question = {
+        "role": "user",
+        "content": '/call get_weather {"city": "Paris"}\n/call get_weather {"city": "Rome"}',
+    }
     with client.messages.stream(
-        model="claude/sonnet", max_tokens=1000, messages=[question], tools=TOOLS
+        model="echo/echo", max_tokens=1000, messages=[question], tools=TOOLS
     ) as stream:
         message = stream.get_final_message()
     calls = [[one.name, one.input] for one in message.content if one.type == "tool_use"]
@@ -55,8 +61,8 @@ def check_tool_runner():
         """
         return f"18 °C and dry in {city}"
 
-    question = {"role": "user", "content": "What is the weather in Paris?"}
+    question = {"role": "user", "content": '/call get_weather {"city": "Paris"}'}
     runner = client.beta.messages.tool_runner(
-        model="claude/sonnet", max_tokens=1000, tools=[get_weather], messages=[question]
+        model="echo/echo", max_tokens=1000, tools=[get_weather], messages=[question]
     )
     return runner.until_done().content[0].text

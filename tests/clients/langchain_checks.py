@@ -1,4 +1,7 @@
-"""What LangChain does with a hub beside what its page shows. Run by `child.py`."""
+"""What LangChain does with a hub beside what its page shows. Run by `child.py`.
+
+The echo model calls what the question tells it to.
+"""
 
 import os
 
@@ -10,10 +13,14 @@ from pydantic import BaseModel
 HUB = {
     "base_url": f"{os.environ['HUB_URL']}/v1",
     "api_key": os.environ["HUB_TOKEN"],
-    "model": "claude/sonnet",
+    "model": "echo/echo",
     "max_retries": 0,
 }
-QUESTION = {"messages": [("user", "What is the weather in Paris and Rome?")]}
+QUESTION = {
+    "messages": [
+        ("user", '/call get_weather {"city": "Paris"}\n/call get_weather {"city": "Rome"}')
+    ]
+}
 
 
 class Person(BaseModel):
@@ -45,18 +52,18 @@ def check_streamed_agent_over_responses():
 
 def check_structure_by_a_tool():
     model = ChatOpenAI(**HUB).with_structured_output(Person, method="function_calling")
-    return model.invoke("Ada is 36 years old.").model_dump()
+    return model.invoke('/call Person {"name": "Ada", "age": 36}').model_dump()
 
 
 def check_agent_with_a_form():
     agent = create_agent(ChatOpenAI(**HUB), tools=[get_weather], response_format=Person)
-    state = agent.invoke({"messages": [("user", "Ada is 36 years old.")]})
+    state = agent.invoke({"messages": [("user", '/call Person {"name": "Ada", "age": 36}')]})
     return state["structured_response"].model_dump()
 
 
 def check_usage_of_streams():
     def tokens(**more):
-        pieces = ChatOpenAI(**{**HUB, "model": "echo/echo"}, **more).stream("one two three")
+        pieces = ChatOpenAI(**HUB, **more).stream("one two three")
         return [one.usage_metadata["total_tokens"] for one in pieces if one.usage_metadata]
 
     return [tokens(), tokens(stream_usage=True)]

@@ -1,4 +1,7 @@
-"""What LiteLLM does with a hub beside what its page shows. Run by `child.py`."""
+"""What LiteLLM does with a hub beside what its page shows. Run by `child.py`.
+
+The echo model calls what the question tells it to.
+"""
 
 import json
 import os
@@ -48,7 +51,12 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-WEATHER = [{"role": "user", "content": "What is the weather in Paris and Rome?"}]
+WEATHER = [
+    {
+        "role": "user",
+        "content": '/call get_weather {"city": "Paris"}\n/call get_weather {"city": "Rome"}',
+    }
+]
 
 
 def cities(answer):
@@ -58,7 +66,7 @@ def cities(answer):
 
 def check_streamed_tools():
     stream = litellm.completion(
-        model="openai/claude/sonnet", messages=WEATHER, tools=[TOOL], stream=True, **HUB
+        model="openai/echo/echo", messages=WEATHER, tools=[TOOL], stream=True, **HUB
     )
     return cities(litellm.stream_chunk_builder(list(stream)))
 
@@ -67,7 +75,7 @@ def check_messages_api():
     """By Anthropic's dialect, with the token as `x-api-key`."""
     return cities(
         litellm.completion(
-            model="anthropic/claude/sonnet",
+            model="anthropic/echo/echo",
             api_base=os.environ["HUB_URL"],
             api_key=HUB["api_key"],
             messages=WEATHER,
@@ -78,8 +86,8 @@ def check_messages_api():
 
 def check_structure():
     answer = litellm.completion(
-        model="openai/claude/sonnet",
-        messages=[{"role": "user", "content": "Ada is 36 years old."}],
+        model="openai/echo/echo",
+        messages=[{"role": "user", "content": '{"name": "Ada", "age": 36}'}],
         response_format=Person,
         **HUB,
     )

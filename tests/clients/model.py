@@ -2,7 +2,7 @@
 
 It answers from what is in the request alone, so that any client may ask, in any order: it asks a
 tool for the weather and the calculator for products, tells what tools have answered, describes a
-person as JSON, with the tool for it if there is one, and repeats everything else.
+person as JSON, and repeats everything else.
 """
 
 import json
@@ -36,10 +36,7 @@ def answer(request: Request) -> Reply:
     if calls:
         return Reply(calls=tuple(calls))
     if found := PERSON.search(request.last_user_text):
-        person = {"name": found[1], "age": int(found[2])}
-        if name := tools.get("Person"):
-            return Reply(calls=(ToolCall(name, person),))
-        return Reply(text=json.dumps(person))
+        return Reply(text=json.dumps({"name": found[1], "age": int(found[2])}))
     return Reply()
 
 

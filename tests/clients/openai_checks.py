@@ -1,4 +1,7 @@
-"""What openai-python does with a hub beside what its page shows. Run by `child.py`."""
+"""What openai-python does with a hub beside what its page shows. Run by `child.py`.
+
+The echo model calls what the question tells it to.
+"""
 
 import os
 
@@ -55,7 +58,12 @@ class get_weather(BaseModel):  # noqa: N801  # the tool's name
     city: str
 
 
-WEATHER = [{"role": "user", "content": "What is the weather in Paris and Rome?"}]
+WEATHER = [
+    {
+        "role": "user",
+        "content": '/call get_weather {"city": "Paris"}\n/call get_weather {"city": "Rome"}',
+    }
+]
 CLASS_TOOL = openai.pydantic_function_tool(get_weather)
 RESPONSES_TOOL = {
     "type": "function",
@@ -67,7 +75,7 @@ RESPONSES_TOOL = {
 
 def check_streamed_tools():
     with client.chat.completions.stream(
-        model="claude/sonnet", messages=WEATHER, tools=[CLASS_TOOL]
+        model="echo/echo", messages=WEATHER, tools=[CLASS_TOOL]
     ) as stream:
         kinds = {event.type for event in stream}
         choice = stream.get_final_completion().choices[0]
@@ -81,7 +89,7 @@ def check_streamed_tools():
 
 def check_parsed_tools():
     answer = client.chat.completions.parse(
-        model="claude/sonnet",
+        model="echo/echo",
         messages=WEATHER,
         tools=[CLASS_TOOL],
         tool_choice={"type": "function", "function": {"name": "get_weather"}},
@@ -93,7 +101,7 @@ def check_parsed_tools():
 def check_responses_tools():
     """By `previous_response_id`; the first answer is streamed."""
     with client.responses.stream(
-        model="claude/sonnet", input=WEATHER, tools=[RESPONSES_TOOL]
+        model="echo/echo", input=WEATHER, tools=[RESPONSES_TOOL]
     ) as stream:
         kinds = [event.type for event in stream]
         first = stream.get_final_response()
@@ -103,7 +111,7 @@ def check_responses_tools():
         for call in calls
     ]
     second = client.responses.create(
-        model="claude/sonnet",
+        model="echo/echo",
         previous_response_id=first.id,
         input=results,
         tools=[RESPONSES_TOOL],
@@ -120,7 +128,7 @@ def check_responses_by_history():
     items = list(WEATHER)
     for _ in range(3):
         response = client.responses.create(
-            model="claude/sonnet", input=items, tools=[RESPONSES_TOOL], store=False
+            model="echo/echo", input=items, tools=[RESPONSES_TOOL], store=False
         )
         calls = [item for item in response.output if item.type == "function_call"]
         if not calls:

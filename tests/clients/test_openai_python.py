@@ -64,13 +64,13 @@ def test_a_response_with_calls_is_gone_on_with_by_its_id(outcomes: Outcomes) -> 
     assert outcomes["check_responses_tools"].result == {
         "ends": ["response.created", "response.completed"],
         "deltas": True,
-        "said": '{"city": "Paris"} / {"city": "Rome"}',
+        "said": '{"city": "Paris"}\n{"city": "Rome"}',
     }
 
 
 def test_a_response_is_gone_on_with_by_its_items(outcomes: Outcomes) -> None:
     said = outcomes["check_responses_by_history"].result
-    assert said == '{"city": "Paris"} / {"city": "Rome"}'
+    assert said == '{"city": "Paris"}\n{"city": "Rome"}'
 
 
 def test_a_response_is_there_until_it_is_deleted(outcomes: Outcomes) -> None:

@@ -43,7 +43,7 @@ def checked(javascript_clients: JavaScriptClients) -> dict[str, Any]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_answer_with_tools_is_streamed(checked: dict[str, Any], way: str) -> None:
-    assert checked[way]["streamedTools"] == "dry in Paris / dry in Rome"
+    assert checked[way]["streamedTools"] == "dry in Paris\ndry in Rome"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -17,17 +17,18 @@ const compatible = createOpenAICompatible({
 const plain = createOpenAICompatible({ name: 'hub', ...options });
 const openai = createOpenAI(options);
 const ways = {
-  compatible: compatible('claude/sonnet'),
-  plain: plain('claude/sonnet'),
-  responses: openai('claude/sonnet'),
-  chat: openai.chat('claude/sonnet'),
+  compatible: compatible('echo/echo'),
+  plain: plain('echo/echo'),
+  responses: openai('echo/echo'),
+  chat: openai.chat('echo/echo'),
 };
 
 const inputSchema = z.object({ city: z.string() });
 const getWeather = (execute) => ({
   get_weather: tool({ description: 'The weather in a city, now.', inputSchema, execute }),
 });
-const prompt = 'What is the weather in Paris and Rome?';
+// The echo model calls what the question tells it to.
+const prompt = ['Paris', 'Rome'].map((city) => `/call get_weather {"city": "${city}"}`).join('\n');
 const stopWhen = stepCountIs(5);
 
 const checks = {
@@ -46,7 +47,7 @@ const checks = {
   },
   async streamedStructure(model) {
     const output = Output.object({ schema: z.object({ name: z.string(), age: z.number() }) });
-    const result = streamText({ model, prompt: 'Ada is 36 years old.', output });
+    const result = streamText({ model, prompt: '{"name": "Ada", "age": 36}', output });
     let latest;
     for await (const one of result.partialOutputStream) latest = one;
     return latest;
@@ -61,7 +62,7 @@ for (const [way, model] of Object.entries(ways)) {
   }
 }
 const stranger = createOpenAI({ ...options, apiKey: 'hub-wrong' });
-outcomes.wrongToken = await generateText({ model: stranger('claude/sonnet'), prompt: 'Hello?' }).catch(
+outcomes.wrongToken = await generateText({ model: stranger('echo/echo'), prompt: 'Hello?' }).catch(
   (error) => error.statusCode,
 );
 console.log(JSON.stringify(outcomes));
