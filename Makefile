@@ -29,7 +29,7 @@ check: .venv/dev ## Run the tests without checking the tools, for a quick turn: 
 
 install: .venv/dev ## Create the development environment
 
-tools: ## Install the programs the tests drive: a Redis server, the vendors' tools, MCP's judges
+tools: ## Install the programs the tests drive: a Redis server, the vendors' tools, MCP's judges, clients
 	@.ci/tools
 
 pages: .venv/dev ## Build the dashboard's pages, if their sources have changed
