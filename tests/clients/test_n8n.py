@@ -212,3 +212,16 @@ def test_the_credential_s_own_test_passes_and_the_models_are_listed(
         },
     )
     assert {"claude/sonnet", "echo/echo"} <= {one["value"] for one in listed["results"]}
+
+
+def test_an_agent_with_anthropic_s_chat_model_uses_its_tool(n8n: N8n, access: Access) -> None:
+    """By the Messages API, with the token as `x-api-key`."""
+    credential = n8n.add_credential("anthropicApi", {"apiKey": access.token, "url": access.url})
+    workflow = load("agent-chat-completions.json", access)
+    (node,) = [one for one in workflow["nodes"] if "credentials" in one]
+    node["type"], node["typeVersion"] = "@n8n/n8n-nodes-langchain.lmChatAnthropic", 1.6
+    node["credentials"] = {"anthropicApi": {"id": credential, "name": "LLM MCP Hub"}}
+    node["parameters"] = {"model": node["parameters"]["model"], "options": {}}
+    run = n8n.chat(n8n.import_workflow(workflow), "What is 6 times 7?", "agent-messages")
+    assert run.output("AI Agent") == {"output": '[{"response":"42"}]'}
+    assert run.runs_of("Calculator") == 1
