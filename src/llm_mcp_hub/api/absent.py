@@ -44,6 +44,9 @@ ABSENT: Mapping[str, str] = {
     "/v1/assistants": _REMEMBERED,
     "/v1/threads": _REMEMBERED,
     "/v1/conversations": _REMEMBERED,
+    "/v1/responses/input_tokens": "Tokens are the vendor's to count, and its command-line tool "
+    "counts none without an answer. What an answer took stands in its `usage`.",
+    "/v1/responses/compact": _REMEMBERED,
     "/v1/vector_stores": "The hub stores no documents to search. Put what a model is to know into "
     "a message, or give it a tool that looks things up.",
     "/v1/realtime": "There are no realtime sessions here. Use `POST /v1/chat/completions` with "
