@@ -51,17 +51,18 @@ class Fold:
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Take the next chunks, in order."""
+        # By type, for a struct that is no instance costs `isinstance` twenty times as much.
         for chunk in chunks:
-            if isinstance(chunk, TextChunk):
+            if type(chunk) is TextChunk:
                 self._text.append(chunk.text)
-            elif isinstance(chunk, ReasoningChunk):
-                self._reasoning.append(chunk.text)
-            elif isinstance(chunk, ToolCallChunk):
-                self._calls[chunk.index] = chunk
-            elif isinstance(chunk, ToolArgumentsChunk):
-                self._arguments.setdefault(chunk.index, []).append(chunk.text)
-            else:
+            elif type(chunk) is FinishChunk:
                 self._finish = chunk
+            elif type(chunk) is ReasoningChunk:
+                self._reasoning.append(chunk.text)
+            elif type(chunk) is ToolCallChunk:
+                self._calls[chunk.index] = chunk
+            elif type(chunk) is ToolArgumentsChunk:
+                self._arguments.setdefault(chunk.index, []).append(chunk.text)
 
     @property
     def finished(self) -> bool:

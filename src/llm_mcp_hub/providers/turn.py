@@ -7,7 +7,7 @@ replayed, `REPLACEMENTS` times at most; the caller notices nothing but the time.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from typing import Generic
+from typing import Generic, cast
 
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.calls import answered_alone
@@ -34,7 +34,7 @@ REPLACEMENTS = 2
 """Enough for all workers having been killed at once: the parked one and the spare it falls back to.
 A tool that dies of the turn itself is not started for ever."""
 
-_CHUNKS = (TextChunk, ReasoningChunk, ToolCallChunk, ToolArgumentsChunk, FinishChunk)
+_CHUNKS = frozenset({TextChunk, ReasoningChunk, ToolCallChunk, ToolArgumentsChunk, FinishChunk})
 _ASIDE = (Pong, QuotaSeen)
 _PARKED_AFTER = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 """A worker whose answer was cut short does not hold the transcript that was stored."""
@@ -199,8 +199,8 @@ class CliTurn(Generic[T]):
             raise _given_up()
         chunks: list[Chunk] = []
         for event in events:
-            if isinstance(event, _CHUNKS):
-                chunks.append(event)
+            if type(event) in _CHUNKS:  # `isinstance` of them costs a hundred times as much
+                chunks.append(cast("Chunk", event))
             elif isinstance(event, TurnFailed):
                 self._error = event.error
                 if isinstance(event.error, WorkerError):

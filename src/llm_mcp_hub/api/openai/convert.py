@@ -89,7 +89,7 @@ def convert_request(request: ChatCompletionRequest) -> Converted:
     system: list[str] = []
     for index, message in enumerate(request.messages):
         where = f"messages[{index}]"
-        if isinstance(message, SystemMessage | DeveloperMessage):
+        if type(message) is SystemMessage or type(message) is DeveloperMessage:
             system.append(_text(message.content, f"{where}.content"))
         else:
             messages.append(_message(message, where))

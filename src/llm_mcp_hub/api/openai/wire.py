@@ -102,7 +102,7 @@ def _call_delta(chunk: ToolCallChunk | ToolArgumentsChunk) -> Delta:
 def _refuses(chunks: Sequence[Chunk]) -> bool:
     """Whether chunks are the end of an answer that refuses in words."""
     last = chunks[-1]
-    ends = isinstance(last, FinishChunk) and last.reason is CONTENT_FILTER
+    ends = type(last) is FinishChunk and last.reason is CONTENT_FILTER
     return ends and any(isinstance(chunk, TextChunk) for chunk in chunks)
 
 
@@ -163,12 +163,12 @@ class EventEncoder:
             elif isinstance(chunk, TextChunk):
                 before, after = self._text
                 out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
-            elif isinstance(chunk, ReasoningChunk):
-                before, after = self._reasoning
-                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             elif isinstance(chunk, FinishChunk):
                 reason = FinishReason.STOP if refused else chunk.reason
                 out.append(b"id: %d\n" % number + self._event(Delta(), reason.value))
+            elif isinstance(chunk, ReasoningChunk):
+                before, after = self._reasoning
+                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
             else:
                 out.append(b"id: %d\n" % number + self._event(_call_delta(chunk)))
         self._number = number
