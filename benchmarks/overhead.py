@@ -170,7 +170,7 @@ def figures(
 
 def measure_worker(turns: int) -> Figures:
     """The echo worker alone, over its pipe."""
-    line = json.dumps({"type": "say", "text": TEXT, "limit": None}).encode() + b"\n"
+    line = json.dumps({"type": "say", "text": TEXT, "limit": None, "calls": []}).encode() + b"\n"
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(WORKER), "0"],
         stdin=subprocess.PIPE,

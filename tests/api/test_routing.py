@@ -92,9 +92,13 @@ def test_aliases_are_listed_as_the_hub_s_with_what_they_stand_for(http):
     assert models["safe"] == {
         "id": "safe",
         "owned_by": "hub",
+        "display_name": "safe",
         "created": 0,
+        "created_at": "1970-01-01T00:00:00Z",
         "object": "model",
         "stands_for": ["scripted/one", "echo/echo"],
+        "type": "model",
+        "lifecycle": "active",
     }
     assert http.get("/v1/models/safe").json() == models["safe"]
     assert "stands_for" not in models["echo/echo"]
