@@ -89,6 +89,7 @@ def test_every_other_route_needs_one(hub):
         path = route.path.replace("{model_id:path}", "echo/echo").replace("{name:str}", "echo")
         path = path.replace("{turn_id:str}", "turn-0123456789abcdef01234567")
         path = path.replace("{token_id:str}", "0123456789ab")
+        path = path.replace("{response_id:str}", "resp_0123456789abcdef01234567")
         assert path.replace("{session_id:str}", "x") in covered
 
 

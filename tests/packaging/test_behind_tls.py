@@ -174,6 +174,8 @@ def browser(proxied: Proxied) -> Iterator[Browser]:
     if shutil.which(CHROMIUM) is None:
         pytest.skip("needs Debian's chromium at /usr/bin/chromium; run: make tools")
     arguments = [
+        # Other tests of this process may have set a proxy that lets nothing out.
+        "--no-proxy-server",
         f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
         f"--ignore-certificate-errors-spki-list={proxied.pin}",
         # As root, which containers run as, Chromium has no sandbox of its own.
