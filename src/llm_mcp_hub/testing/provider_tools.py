@@ -11,7 +11,7 @@ from llm_mcp_hub.domain.completion import Completion, fold
 from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import HubError
-from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.providers.base import ChunkStream, Provider
 from llm_mcp_hub.testing.promise import BrokenPromiseError, equal, present, require
 from llm_mcp_hub.testing.provider_trial import (
     Promises,
@@ -184,9 +184,7 @@ async def _given_up(trial: Trial) -> None:
     for _ in range(trial.abilities.at_once + 1):
         request = _asks(trial, [(NAMES[0], ARGUMENTS)], tools=NAMES)
         stream = await within(provider.open_turn(request), "open_turn after others")
-        async for batch in stream:
-            if any(isinstance(chunk, Call) for chunk in batch):
-                break
+        await within(_until_a_call(stream), "a turn that calls, after others")
         await within(stream.aclose(), "aclose in the middle of a call")
         try:
             async for batch in stream:
@@ -198,6 +196,12 @@ async def _given_up(trial: Trial) -> None:
     )
     await _called(trial, provider, 1)
     await within(provider.aclose(), "aclose while a conversation waits for results")
+
+
+async def _until_a_call(stream: ChunkStream) -> None:
+    async for batch in stream:
+        if any(isinstance(chunk, Call) for chunk in batch):
+            return
 
 
 async def _called(trial: Trial, provider: Provider, count: int) -> list[Message]:
