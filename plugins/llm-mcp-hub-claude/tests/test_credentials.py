@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,8 +143,8 @@ def test_the_most_explicit_login_wins(tmp_path: Path) -> None:
     data, home = tmp_path / "data", tmp_path / "home"
     environment = {"HOME": str(home)}
 
-    def found(**settings: str) -> Login:
-        return find_login(ClaudeSettings(**settings), data, environment)  # type: ignore[arg-type]
+    def found(**settings: Any) -> Login:
+        return find_login(ClaudeSettings(**settings), data, environment)
 
     assert found() == Login(home / ".claude")
     (data / "config").mkdir(parents=True)

@@ -1,6 +1,7 @@
 """Conversations as lines: exactly what was said, in the turns it was said in."""
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ conversations = st.lists(
 )
 
 
-def lines_of(steps: list[bytes]) -> list[dict[str, object]]:
+def lines_of(steps: list[bytes]) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for step in steps for line in step.splitlines()]
 
 
@@ -32,7 +33,7 @@ def test_every_text_arrives_unchanged_and_in_order(messages: list[Message]) -> N
         messages.pop()
     said: list[str] = []
     for line in lines_of(replay(messages)):
-        content = line["message"]["content"]  # type: ignore[index]  # a decoded line
+        content = line["message"]["content"]
         said += [content] if isinstance(content, str) else [block["text"] for block in content]
     texts = [p.text for m in messages for p in m.parts if isinstance(p, TextPart)]
     expected = [text for text in texts if text.strip()]
@@ -67,8 +68,8 @@ def test_images_and_tool_calls_are_real_blocks() -> None:
     )
     first, second, third = lines_of(steps)
     source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
-    assert first["message"]["content"][1] == {"type": "image", "source": source}  # type: ignore[index]
-    assert second["message"]["content"] == [  # type: ignore[index]
+    assert first["message"]["content"][1] == {"type": "image", "source": source}
+    assert second["message"]["content"] == [
         {
             "type": "tool_use",
             "id": "toolu_1",
@@ -76,7 +77,7 @@ def test_images_and_tool_calls_are_real_blocks() -> None:
             "input": {"city": "Seoul"},
         }
     ]
-    assert [b["type"] for b in third["message"]["content"]] == ["tool_result", "text"]  # type: ignore[index]
+    assert [b["type"] for b in third["message"]["content"]] == ["tool_result", "text"]
 
 
 def test_results_keep_their_images_and_say_when_they_are_errors() -> None:
@@ -91,8 +92,8 @@ def test_results_keep_their_images_and_say_when_they_are_errors() -> None:
     _, second, third = lines_of(
         replay([*said, *(message("tool", each) for each in results), message("user", "well?")])
     )
-    ids = [block["id"] for block in second["message"]["content"]]  # type: ignore[index]
-    blocks = third["message"]["content"]  # type: ignore[index]
+    ids = [block["id"] for block in second["message"]["content"]]
+    blocks = third["message"]["content"]
     source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
     seen = {"type": "image", "source": source}
     assert blocks == [
@@ -115,11 +116,11 @@ def test_results_keep_their_images_and_say_when_they_are_errors() -> None:
     ],
 )
 def test_arguments_are_an_object_whatever_the_model_wrote(
-    written: str, sent: dict[str, object]
+    written: str, sent: dict[str, Any]
 ) -> None:
     call = message("assistant", ToolCallPart("toolu_1", "weather", written))
     _, line, _ = lines_of(replay([message("user", "a"), call, message("user", "b")]))
-    assert line["message"]["content"][0]["input"] == sent  # type: ignore[index]
+    assert line["message"]["content"][0]["input"] == sent
 
 
 def test_a_line_is_one_line_whatever_is_said() -> None:

@@ -1,6 +1,7 @@
 """Calls in the protocol machine, on recorded lines and on made ones."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -48,14 +49,14 @@ def answered(*results: ToolResultPart, parallel: bool = True) -> TurnRequest:
 SUNNY = answered(ToolResultPart(CALL_ID, "sunny"))
 
 
-def sent(dialect: ClaudeDialect) -> list[dict[str, object]]:
+def sent(dialect: ClaudeDialect) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in dialect.data_to_send().splitlines()]
 
 
-def replies(dialect: ClaudeDialect) -> list[dict[str, object]]:
+def replies(dialect: ClaudeDialect) -> list[dict[str, Any]]:
     """The JSON-RPC replies that have been sent."""
     lines = [line["response"] for line in sent(dialect) if line["type"] == "control_response"]
-    return [line["response"]["mcp_response"] for line in lines]  # type: ignore[index]
+    return [line["response"]["mcp_response"] for line in lines]
 
 
 def suspended() -> ClaudeDialect:
@@ -86,8 +87,8 @@ def test_a_recorded_call_and_its_result_whatever_the_batching(
         events += dialect.receive(batch)
     assert events == CALL
     [greeted, _, listed] = replies(dialect)
-    assert greeted["result"]["protocolVersion"] == "2025-11-25"  # type: ignore[index]
-    [tool] = listed["result"]["tools"]  # type: ignore[index]
+    assert greeted["result"]["protocolVersion"] == "2025-11-25"
+    [tool] = listed["result"]["tools"]
     assert (tool["name"], tool["description"]) == ("get_weather", "weather")
     dialect.begin(SUNNY, continued=True)
     [given] = replies(dialect)
@@ -109,7 +110,7 @@ def test_the_conversation_goes_in_only_once_the_tools_are_known() -> None:
     dialect = ClaudeDialect()
     dialect.begin(asked(), continued=False)
     [greeting] = sent(dialect)
-    assert greeting["request"]["sdkMcpServers"] == ["client"]  # type: ignore[index]
+    assert greeting["request"]["sdkMcpServers"] == ["client"]
     lists = next(i for i, line in enumerate(RECORDED) if b"tools/list" in line)
     dialect.receive(RECORDED[:lists])
     assert all(line["type"] != "user" for line in sent(dialect))
@@ -203,7 +204,7 @@ def test_of_two_calls_the_second_is_told_when_the_first_is_answered() -> None:
     assert given["id"] == 2
     dialect.begin(answered(ToolResultPart("toolu_2", "windy"), parallel=False), continued=True)
     [given] = replies(dialect)
-    assert given["result"]["content"][0]["text"] == "windy"  # type: ignore[index]
+    assert given["result"]["content"][0]["text"] == "windy"
     assert dialect.receive(RECORDED[CALLED_AT:])[-1] == FinishChunk(FinishReason.STOP, USAGE)
 
 
