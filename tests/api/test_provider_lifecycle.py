@@ -30,17 +30,17 @@ def client_of(hub, token=None):
     return httpx.Client(base_url=hub.base_url, headers=hub.headers(token), timeout=30)
 
 
-def add(client, name="work", kind="echo", **settings):
+def add(client, name="office", kind="echo", **settings):
     body = {"name": name, "kind": kind, "settings": settings}
     return client.post("/v1/providers", json=body)
 
 
-def ask(client, model="work/echo", text="hello", **headers):
+def ask(client, model="office/echo", text="hello", **headers):
     body = {"model": model, "messages": [{"role": "user", "content": text}]}
     return client.post("/v1/chat/completions", json=body, headers=headers)
 
 
-def look(client, name="work"):
+def look(client, name="office"):
     answer = client.get(f"/v1/providers/{name}")
     return answer.json() if answer.status_code == 200 else None
 
@@ -49,7 +49,7 @@ def listed(client):
     return client.get("/v1/providers").json()["data"]
 
 
-def pids(client, name="work"):
+def pids(client, name="office"):
     workers = client.get(f"/v1/providers/{name}/pool").json()["workers"]
     return {worker["pid"] for worker in workers if worker["state"] != "ending"}
 
@@ -62,7 +62,7 @@ def is_running(pid):
     return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
-def streamed(client, first, model="work/echo"):
+def streamed(client, first, model="office/echo"):
     """The events of a whole stream; `first` is set once it has begun."""
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": WORDS}]}
     events = []
@@ -80,7 +80,7 @@ def test_an_added_provider_answers_at_once_and_is_shown_for_what_it_is(own, admi
     assert added.status_code == 201
     assert (added.json()["origin"], added.json()["kind"]) == ("added", "echo")
     assert ask(admin).json()["choices"][0]["message"]["content"] == "hello"
-    assert "work/echo" in {model["id"] for model in admin.get("/v1/models").json()["data"]}
+    assert "office/echo" in {model["id"] for model in admin.get("/v1/models").json()["data"]}
 
     shown = look(admin)
     assert shown["settings"] == {"word_seconds": 0, "pool": {"max_workers": 3}}
@@ -98,14 +98,14 @@ def test_a_removed_provider_is_gone_with_its_workers(own, admin, until):
     ask(admin)
     workers = pids(admin)
     assert all(map(is_running, workers))
-    removed = admin.delete("/v1/providers/work")
+    removed = admin.delete("/v1/providers/office")
     assert removed.status_code == 202
     assert removed.json()["removing"] is True
     until(lambda: look(admin) is None, "the removal")
     assert not any(map(is_running, workers))
     refused = ask(admin)
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
-    assert admin.delete("/v1/providers/work").status_code == 404
+    assert admin.delete("/v1/providers/office").status_code == 404
     assert add(admin).status_code == 201
 
 
@@ -115,7 +115,7 @@ def test_a_turn_that_runs_ends_well_while_its_provider_is_removed(own, admin, un
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(streamed, admin, begun)
         until(lambda: begun, "the first word")
-        assert admin.delete("/v1/providers/work").status_code == 202
+        assert admin.delete("/v1/providers/office").status_code == 202
         refused = ask(admin)
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "provider_draining"
@@ -139,14 +139,14 @@ def test_a_turn_that_outlasts_the_grace_is_stopped_and_its_caller_told(until):
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(streamed, admin, begun)
             until(lambda: begun, "the first word")
-            admin.delete("/v1/providers/work")
+            admin.delete("/v1/providers/office")
             events = running.result()
         until(lambda: look(admin) is None, "the removal")
     assert json.loads(events[-1])["error"]["code"] == "draining"
     assert "[DONE]" not in events
 
 
-@pytest.mark.parametrize("name", ["echo", "work"])
+@pytest.mark.parametrize("name", ["echo", "office"])
 def test_a_drained_provider_finishes_what_runs_refuses_the_rest_and_can_be_resumed(name, until):
     settings = {"providers": {"echo": SLOW}}
     with create_test_hub(settings) as hub, client_of(hub) as admin:
@@ -176,12 +176,12 @@ def test_a_drained_provider_finishes_what_runs_refuses_the_rest_and_can_be_resum
 
 def test_a_request_that_a_drained_provider_refused_leaves_its_key_free(own, admin):
     add(admin, word_seconds=0)
-    admin.post("/v1/providers/work/drain")
+    admin.post("/v1/providers/office/drain")
     key = {"Idempotency-Key": "k1"}
     assert ask(admin, **key).status_code == 503
-    admin.post("/v1/providers/work/resume")
+    admin.post("/v1/providers/office/resume")
     assert ask(admin, **key).status_code == 200
-    admin.post("/v1/providers/work/drain")
+    admin.post("/v1/providers/office/drain")
     replayed = ask(admin, **key)
     assert (replayed.status_code, replayed.headers["idempotent-replayed"]) == (200, "true")
 
@@ -193,7 +193,7 @@ def test_restarting_replaces_every_worker_and_spares_the_running_turn(own, admin
         running = pool.submit(streamed, admin, begun)
         until(lambda: begun, "the first word")
         before = pids(admin)
-        assert admin.post("/v1/providers/work/restart").status_code == 200
+        assert admin.post("/v1/providers/office/restart").status_code == 200
         assert running.result()[-1] == "[DONE]"
     until(lambda: pids(admin) and not pids(admin) & before, "other workers")
     assert ask(admin).status_code == 200
@@ -224,13 +224,16 @@ def test_a_provider_that_is_turned_off_in_the_configuration_can_not_be_turned_on
         ({"name": "a/b", "kind": "echo"}, "name"),
         ({"name": "x" * 65, "kind": "echo"}, "name"),
         ({"name": "", "kind": "echo"}, "name"),
-        ({"name": "work", "kind": "nobody"}, "kind"),
-        ({"name": "work", "kind": "echo", "settings": {"limits": {}}}, "settings.limits"),
-        ({"name": "work", "kind": "echo", "settings": {"executable": "x"}}, "settings.executable"),
-        ({"name": "work", "kind": "echo", "settings": {"api_key": "x"}}, "settings.api_key"),
-        ({"name": "work", "kind": "echo", "settings": {"pool": {"x": 1}}}, "settings.pool.x"),
+        ({"name": "office", "kind": "nobody"}, "kind"),
+        ({"name": "office", "kind": "echo", "settings": {"limits": {}}}, "settings.limits"),
         (
-            {"name": "work", "kind": "echo", "settings": {"word_seconds": []}},
+            {"name": "office", "kind": "echo", "settings": {"executable": "x"}},
+            "settings.executable",
+        ),
+        ({"name": "office", "kind": "echo", "settings": {"api_key": "x"}}, "settings.api_key"),
+        ({"name": "office", "kind": "echo", "settings": {"pool": {"x": 1}}}, "settings.pool.x"),
+        (
+            {"name": "office", "kind": "echo", "settings": {"word_seconds": []}},
             "settings.word_seconds",
         ),
     ],
@@ -245,7 +248,7 @@ def test_what_can_not_be_added_is_refused_by_name_and_kept_nowhere(own, admin, b
 
 @pytest.mark.parametrize("field", ["command", "executable", "environment", "args", "base_url"])
 def test_a_field_that_is_none_of_the_three_is_refused(own, admin, field):
-    body = {"name": "work", "kind": "echo", field: "x"}
+    body = {"name": "office", "kind": "echo", field: "x"}
     refused = admin.post("/v1/providers", json=body)
     assert refused.status_code == 400
     assert field in refused.json()["error"]["message"]
@@ -293,7 +296,7 @@ def test_an_added_provider_that_can_not_be_made_any_more_is_listed_and_can_be_re
         add(admin, word_seconds=0)
         hub.call(
             hub.hub.store.put_record(
-                "providers", "work", b'{"kind":"no-such-plugin","id":"x","settings":{}}'
+                "providers", "office", b'{"kind":"no-such-plugin","id":"x","settings":{}}'
             )
         )
     with create_test_hub(state=state) as hub, client_of(hub) as admin:
@@ -303,6 +306,6 @@ def test_an_added_provider_that_can_not_be_made_any_more_is_listed_and_can_be_re
         assert admin.get("/health").json()["status"] == "degraded"
         assert ask(admin).status_code == 404
         assert ask(admin, "echo/echo").status_code == 200
-        assert admin.post("/v1/providers/work/restart").status_code == 200
-        assert admin.delete("/v1/providers/work").status_code == 202
+        assert admin.post("/v1/providers/office/restart").status_code == 200
+        assert admin.delete("/v1/providers/office").status_code == 202
         until(lambda: look(admin) is None, "the removal")

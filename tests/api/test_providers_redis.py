@@ -47,22 +47,22 @@ def client_of(hub, token):
 
 
 def add(client, **settings):
-    body = {"name": "work", "kind": "echo", "settings": settings}
+    body = {"name": "office", "kind": "echo", "settings": settings}
     assert client.post("/v1/providers", json=body).status_code == 201
 
 
 def ask(client):
-    body = {"model": "work/echo", "messages": [{"role": "user", "content": "hello"}]}
+    body = {"model": "office/echo", "messages": [{"role": "user", "content": "hello"}]}
     return client.post("/v1/chat/completions", json=body)
 
 
 def look(client):
-    answer = client.get("/v1/providers/work")
+    answer = client.get("/v1/providers/office")
     return answer.json() if answer.status_code == 200 else None
 
 
 def pids(client):
-    workers = client.get("/v1/providers/work/pool").json()["workers"]
+    workers = client.get("/v1/providers/office/pool").json()["workers"]
     return {worker["pid"] for worker in workers if worker["state"] != "ending"}
 
 
@@ -76,19 +76,19 @@ def test_what_is_done_to_a_provider_at_one_hub_is_so_at_the_other_within_seconds
     assert look(second)["settings"] == look(first)["settings"]
 
     began = time.monotonic()
-    second.post("/v1/providers/work/drain")
+    second.post("/v1/providers/office/drain")
     until(lambda: look(first)["draining"], "draining at the first")
     assert time.monotonic() - began < FEW_SECONDS
     assert ask(first).json()["error"]["code"] == "provider_draining"
-    first.post("/v1/providers/work/resume")
+    first.post("/v1/providers/office/resume")
     until(lambda: not look(second)["draining"] and pids(second), "resumed at the second")
 
     before = pids(second)
-    first.post("/v1/providers/work/restart")
+    first.post("/v1/providers/office/restart")
     until(lambda: pids(second) and not pids(second) & before, "other workers at the second")
 
     began = time.monotonic()
-    second.delete("/v1/providers/work")
+    second.delete("/v1/providers/office")
     until(lambda: look(first) is None, "removed at the first")
     assert time.monotonic() - began < FEW_SECONDS
     assert ask(first).status_code == 404
@@ -98,7 +98,7 @@ def test_a_name_that_is_used_again_at_once_is_another_provider_at_every_hub(pair
     first, second = pair
     add(first, word_seconds=0)
     until(lambda: look(second), "the provider at the other hub")
-    first.delete("/v1/providers/work")
+    first.delete("/v1/providers/office")
     until(lambda: look(first) is None, "the removal")
     add(first, word_seconds=0.5)
     until(lambda: (look(second) or {}).get("settings") == {"word_seconds": 0.5}, "the new one")
@@ -106,7 +106,7 @@ def test_a_name_that_is_used_again_at_once_is_another_provider_at_every_hub(pair
 
 def test_of_two_hubs_that_add_a_name_at_once_one_gets_it(pair):
     first, second = pair
-    body = {"name": "work", "kind": "echo"}
+    body = {"name": "office", "kind": "echo"}
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda client: client.post("/v1/providers", json=body), pair))
     assert sorted(answer.status_code for answer in answers) == [201, 409]
@@ -135,8 +135,8 @@ def test_added_providers_survive_a_restart_of_all_hubs(redis):
     state = f"{redis.url}?prefix=restarted"
     with create_test_hub(state=state) as hub, client_of(hub, hub.admin_token) as client:
         add(client, word_seconds=0)
-        client.post("/v1/providers/work/drain")
+        client.post("/v1/providers/office/drain")
     with create_test_hub(state=state) as hub, client_of(hub, hub.admin_token) as client:
         assert look(client)["draining"]
-        client.post("/v1/providers/work/resume")
+        client.post("/v1/providers/office/resume")
         assert ask(client).status_code == 200
