@@ -26,6 +26,16 @@ def test_other_files_are_refused(admin, visitor, hub, new_visitor):
     assert new_visitor(hub).http.get(script.group()).status_code == 401
 
 
+def test_whoever_asks_learns_whether_they_are_signed_in(admin, hub, new_visitor):
+    answer = admin.http.get("/admin/signed-in")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    refused = new_visitor(hub).http.get("/admin/signed-in")
+    assert refused.status_code == 401
+    assert refused.headers["cache-control"] == "no-store"
+    assert new_visitor(hub).page("/admin/signed-in").headers["location"] == "/admin/login"
+
+
 def test_the_websocket_is_refused_without_a_cookie_with_a_wrong_one_and_from_elsewhere(admin, hub):
     for headers in (
         {"cookie": "hub_dashboard=wrong"},

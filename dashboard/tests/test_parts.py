@@ -122,6 +122,40 @@ async def test_a_session_ends_when_nobody_is_there_and_after_its_time(steps):
     assert found is None
 
 
+@pytest.mark.parametrize("limit", ["IDLE_SECONDS", "LIFE_SECONDS"])
+async def test_a_session_ends_in_time_though_nobody_asks(monkeypatch, limit):
+    monkeypatch.setattr(admins_module, limit, 0.05)
+    admins = Admins(caller({"good": "admin"}), "")
+    admin = await admins.sign_in("good")
+    async with asyncio.timeout(5):
+        await admin.ended.wait()
+    assert list(admins) == []
+
+
+async def test_a_sign_of_the_admin_puts_the_end_off(monkeypatch):
+    monkeypatch.setattr(admins_module, "IDLE_SECONDS", 50.0)
+    now = 0.0
+    waited = []
+    admins = Admins(caller({"good": "admin"}), "", lambda: now)
+    admin = await admins.sign_in("good")
+
+    async def pause(seconds):
+        nonlocal now
+        waited.append(seconds)
+        if now == 0.0:
+            now = 40.0
+            await admins.live(admin)
+            now = 50.0
+        else:
+            now += seconds + 1.0
+        return True
+
+    monkeypatch.setattr(admin, "pause", pause)
+    async with asyncio.timeout(5):
+        await admin.ended.wait()
+    assert waited == [50.0, 40.0]
+
+
 async def test_no_more_admins_are_kept_than_fit(monkeypatch):
     monkeypatch.setattr(admins_module, "MAX_ADMINS", 2)
     admins = Admins(caller({"good": "admin"}), "")

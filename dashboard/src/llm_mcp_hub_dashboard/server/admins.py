@@ -3,7 +3,7 @@
 Guarantees: a session is known by 256 random bits that only its cookie holds; the access token
 behind it stays in this process's memory; it ends when the admin signs out, when the hub takes the
 token no more, after `IDLE_SECONDS` without a sign of the admin, and after `LIFE_SECONDS` in any
-case; whoever watches `ended` learns of it at once.
+case, whether or not anybody asks; whoever watches `ended` learns of it at once.
 """
 
 import asyncio
@@ -89,6 +89,7 @@ class Admins:
         self._base = base
         self._clock = clock
         self._admins: dict[str, Admin] = {}
+        self._watches: set[asyncio.Task[None]] = set()
         _ALL.add(self)
 
     def __iter__(self) -> Iterator[Admin]:
@@ -111,6 +112,9 @@ class Admins:
         if len(self._admins) >= MAX_ADMINS:
             await self.end(min(self._admins.values(), key=lambda one: one.seen))
         self._admins[admin.id] = admin
+        watch = asyncio.get_running_loop().create_task(self._end_in_time(admin))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
         return admin
 
     def by_cookie(self, session_id: str | None) -> Admin | None:
@@ -125,10 +129,10 @@ class Admins:
         """The admin, if the session still stands; called for each sign of the person."""
         if admin is None or admin.ended.is_set():
             return None
-        now = self._clock()
-        if now - admin.seen > IDLE_SECONDS or now - admin.since > LIFE_SECONDS:
+        if self._left(admin) < 0:
             await self.end(admin)
             return None
+        now = self._clock()
         if now - admin.checked > CHECK_SECONDS:
             try:
                 await _admin_name(admin.rest)
@@ -152,6 +156,19 @@ class Admins:
         """End all sessions."""
         for admin in self:
             await self.end(admin)
+        if self._watches:
+            await asyncio.wait(self._watches)
+
+    def _left(self, admin: Admin) -> float:
+        """Seconds until the session ends unless the admin gives a sign; negative after that."""
+        return min(admin.seen + IDLE_SECONDS, admin.since + LIFE_SECONDS) - self._clock()
+
+    async def _end_in_time(self, admin: Admin) -> None:
+        """End the session when its time is over. An open page asks for nothing by itself."""
+        while (left := self._left(admin)) >= 0:
+            if not await admin.pause(left):
+                return
+        await self.end(admin)
 
 
 async def _admin_name(rest: Rest) -> str:

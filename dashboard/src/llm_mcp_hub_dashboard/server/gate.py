@@ -24,6 +24,7 @@ MAX_FORM_BYTES = 4096
 GOODBYE_SECONDS = 2.0
 """So long a websocket outlives its session, for the page to be told that it is over."""
 POLICY_VIOLATION = 1008
+PLAIN = [(b"content-type", b"text/plain"), NEVER_STORED, *COMMON]
 
 
 class Gate:
@@ -49,12 +50,14 @@ class Gate:
             await self._login(request, admin, receive, send)
         elif scope["path"] == f"{self._path}/logout" and scope["method"] == "POST":
             await self._logout(request, admin, send)
-        elif admin is not None:
-            await self._pages(scope, receive, _with_headers(send, scope["path"]))
-        elif request.wants_page:
+        elif admin is None and request.wants_page:
             await self._redirect(send, f"{self._path}/login")
+        elif admin is None:
+            await _answer(send, 401, b"Sign in first.", PLAIN)
+        elif scope["path"] == f"{self._path}/signed-in":
+            await _answer(send, 200, b"You are signed in.", PLAIN)
         else:
-            await _answer(send, 401, b"Sign in first.", [(b"content-type", b"text/plain"), *COMMON])
+            await self._pages(scope, receive, _with_headers(send, scope["path"]))
 
     async def _login(
         self, request: "_Request", admin: Admin | None, receive: Any, send: Any

@@ -6,7 +6,7 @@ import reflex as rx
 import structlog
 
 from llm_mcp_hub_dashboard.server.admins import Admins
-from llm_mcp_hub_dashboard.ui.frame import lost_connection
+from llm_mcp_hub_dashboard.ui.leaving import lost_connection, watch_for_failures
 from llm_mcp_hub_dashboard.ui.screens.access import Access, access
 from llm_mcp_hub_dashboard.ui.screens.overview import Overview, overview
 from llm_mcp_hub_dashboard.ui.screens.playground import Playground, playground
@@ -51,11 +51,12 @@ def create_app(admins: Admins | None = None) -> rx.App:
         stylesheets=["/dashboard.css"],
         toaster=None,
         head_components=[
+            watch_for_failures(),
             rx.el.link(rel="icon", type="image/svg+xml", href="/admin/favicon.svg"),
             rx.el.meta(name="color-scheme", content="light dark"),
         ],
         backend_exception_handler=_failed,
-        app_wraps={(5, "Overlay"): lambda _stateful: rx.connection_banner(lost_connection())},
+        app_wraps={(5, "Overlay"): lambda _stateful: lost_connection()},
     )
     for route, title, page, watches in PAGES:
         app.add_page(

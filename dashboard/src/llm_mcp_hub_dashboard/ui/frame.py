@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 from reflex_components_core.el.elements.base import BaseHTML  # type: ignore[import-untyped]  # has none
 
+from llm_mcp_hub_dashboard.ui.leaving import goodbye
 from llm_mcp_hub_dashboard.ui.notices import notices
 from llm_mcp_hub_dashboard.ui.parts import dot
 from llm_mcp_hub_dashboard.ui.session import Tab
@@ -21,8 +22,6 @@ PLACES = (
     ("/access", "shield-check", "Access", "접근 권한"),
     ("/settings", "sliders-horizontal", "Settings", "설정"),
 )
-SIGN_IN = "/admin/login?out"
-LEAVE = rx.Var(f"() => window.location.assign('{SIGN_IN}')")
 
 
 class PlainForm(BaseHTML):
@@ -44,7 +43,7 @@ def screen(place: str, title: Any, *content: Any, actions: Any = ()) -> rx.Compo
     """
     return rx.cond(
         Tab.signed_out,
-        _goodbye(),
+        goodbye(),
         rx.el.div(
             rx.el.a(
                 t("Skip to content", "본문으로 건너뛰기"),
@@ -71,31 +70,6 @@ def screen(place: str, title: Any, *content: Any, actions: Any = ()) -> rx.Compo
             class_name="shell",
             lang=t("en", "ko"),
         ),
-    )
-
-
-def lost_connection() -> rx.Component:
-    """What is shown while the hub can't be reached."""
-    return rx.el.div(
-        rx.el.div(
-            rx.icon("wifi-off", size=16, aria_hidden="true"),
-            t(
-                "No connection to the hub. Trying again…",
-                "허브에 연결할 수 없습니다. 다시 시도하는 중…",
-            ),
-            class_name="note note-amber",
-            role="alert",
-        ),
-        class_name="lost",
-    )
-
-
-def _goodbye() -> rx.Component:
-    return rx.el.main(
-        rx.el.h1(t("Signed out", "로그아웃됨")),
-        rx.el.p(rx.el.a(t("Sign in again", "다시 로그인"), href=SIGN_IN)),
-        padding="2rem",
-        on_mount=rx.call_function(LEAVE),
     )
 
 
