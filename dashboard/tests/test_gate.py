@@ -177,6 +177,15 @@ def test_a_hub_without_access_control_lets_everybody_in(make_hub, new_visitor):
         assert someone.page().status_code == 200
 
 
+def test_a_cookie_that_comes_with_a_page_is_for_tls_alone_if_a_proxy_says_so(make_hub, new_visitor):
+    with make_hub({"access": {"enabled": False}}) as open_hub:
+        for said, secure in {"https": True, "http": False, "": False}.items():
+            someone = new_visitor(open_hub)
+            headers = {"x-forwarded-proto": said} if said else {}
+            sent = someone.http.get("/admin/login", headers=headers).headers["set-cookie"]
+            assert ("Secure" in sent.split("; ")) is secure, said
+
+
 def test_the_rest_api_is_as_before(admin, hub):
     assert admin.http.get("/v1/models").status_code == 401
     assert admin.http.get("/v1/models", headers=hub.headers()).status_code == 200

@@ -21,6 +21,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+import llm_mcp_hub_dashboard
+from llm_mcp_hub.testing.hub import create_test_hub
+from llm_mcp_hub_dashboard import build as dashboard_build
+
 from .conftest import ROOT, Serve
 
 CHROMIUM = "/usr/bin/chromium"
@@ -88,19 +92,24 @@ def proxied(serve: Serve, tmp_path: Path) -> Iterator[Proxied]:
         "LLM_MCP_HUB_ACCESS__OPEN_METRICS": "true",
         "LLM_MCP_HUB_PROVIDERS__ECHO__WORD_SECONDS": "0.1",
     }
-    certificate, key = _certificate(tmp_path)
-    with serve(**settings) as (direct, token):
-        plain, tls = _free_ports(2)
-        changes = {
-            "hub.example;": f"{NAME};",
-            "127.0.0.1:8642": direct.removeprefix("http://"),
-            "listen 80;": f"listen 127.0.0.1:{plain};",
-            "listen 443 ": f"listen 127.0.0.1:{tls} ",
-            "/etc/ssl/hub.example/fullchain.pem": str(certificate),
-            "/etc/ssl/hub.example/privkey.pem": str(key),
-        }
-        with _nginx(tmp_path, _changed(CONFIGURATION.read_text(), changes), tls):
-            yield Proxied(direct, token, tls, certificate)
+    with serve(**settings) as (direct, token), _behind_nginx(tmp_path, direct, token) as found:
+        yield found
+
+
+@contextmanager
+def _behind_nginx(folder: Path, direct: str, token: str) -> Iterator[Proxied]:
+    certificate, key = _certificate(folder)
+    plain, tls = _free_ports(2)
+    changes = {
+        "hub.example;": f"{NAME};",
+        "127.0.0.1:8642": direct.removeprefix("http://"),
+        "listen 80;": f"listen 127.0.0.1:{plain};",
+        "listen 443 ": f"listen 127.0.0.1:{tls} ",
+        "/etc/ssl/hub.example/fullchain.pem": str(certificate),
+        "/etc/ssl/hub.example/privkey.pem": str(key),
+    }
+    with _nginx(folder, _changed(CONFIGURATION.read_text(), changes), tls):
+        yield Proxied(direct, token, tls, certificate)
 
 
 @contextmanager
@@ -264,6 +273,28 @@ def test_behind_tls_pages_from_elsewhere_are_refused(proxied: Proxied) -> None:
             "GET", socket_path, headers={**upgrade, "origin": proxied.address}, extensions=sni
         ) as accepted:
             assert accepted.status_code == 101
+
+
+def test_a_cookie_that_is_given_to_whoever_comes_is_for_tls_alone_behind_tls(
+    tmp_path: Path,
+) -> None:
+    """Where access control is off a cookie comes with a GET, in which no Origin tells of TLS."""
+    if not dashboard_build.is_current():
+        pytest.skip("the dashboard's pages are not built from these sources; run: make pages")
+    settings = {"access": {"enabled": False}, "server": {"allowed_hosts": [NAME]}}
+    plugins = [("dashboard", llm_mcp_hub_dashboard)]
+    with (
+        create_test_hub(settings, plugins=plugins) as hub,
+        _behind_nginx(tmp_path, hub.base_url, "") as proxied,
+        proxied.client() as http,
+    ):
+        given = {
+            "TLS": proxied.get(http, "/admin/login"),
+            "plain": httpx.get(f"{hub.base_url}/admin/login"),
+        }
+    assert all(answer.status_code == 303 for answer in given.values())
+    sent = {way: answer.headers["set-cookie"].split("; ") for way, answer in given.items()}
+    assert {way: "Secure" in parts for way, parts in sent.items()} == {"TLS": True, "plain": False}
 
 
 def test_an_answer_comes_through_nginx_as_it_is_written(proxied: Proxied) -> None:

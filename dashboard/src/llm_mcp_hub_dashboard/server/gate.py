@@ -184,6 +184,7 @@ class _Request:
         return (
             self._scheme in {"https", "wss"}
             or self.origin.startswith("https://")
+            # A page that is merely opened has no Origin.
             or self.header("x-forwarded-proto") == "https"
         )
 
