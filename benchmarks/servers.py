@@ -7,7 +7,6 @@ memory. Run with `-P`: beside this file is one that is called like the SDK.
 """
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from litestar.response import Stream
 from llm_mcp_hub import HubConfig, create_app
 from llm_mcp_hub.api.openai.schemas import ChatCompletion, ChatCompletionRequest
 from llm_mcp_hub.api.openai.wire import EventEncoder, whole
+from llm_mcp_hub.commands.collector import spare_the_turns
 from llm_mcp_hub.config import LogConfig
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.completion import fold
@@ -97,8 +97,7 @@ async def serve(app: Any, hub: Hub | None) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
     token = await hub.access.create_first() if hub is not None else "none"
-    gc.collect()
-    gc.freeze()
+    spare_the_turns()
     port = server.servers[0].sockets[0].getsockname()[1]
     sys.stdout.write(f"{port} {token}\n")
     sys.stdout.flush()

@@ -7,12 +7,12 @@ whoever can start it can read the state's file.
 """
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from llm_mcp_hub.commands.collector import spare_the_turns
 from llm_mcp_hub.commands.embedded import open_hub
 from llm_mcp_hub.commands.mcp_token import read_token
 from llm_mcp_hub.config import HubConfig
@@ -82,7 +82,6 @@ async def _run(serve: Serve, source: int, target: int, max_line_bytes: int) -> N
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        gc.collect()
-        gc.freeze()
+        spare_the_turns()
         with suppress(asyncio.CancelledError):
             await serving

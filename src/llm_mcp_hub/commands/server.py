@@ -7,7 +7,6 @@ ended, and the process exits with 0. A second signal ends the waiting at once, a
 """
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ import structlog
 import uvicorn
 
 from llm_mcp_hub.app import create_app
+from llm_mcp_hub.commands.collector import spare_the_turns
 from llm_mcp_hub.errors import InternalError
 from llm_mcp_hub.hub import Hub
 
@@ -78,8 +78,7 @@ class HubServer(uvicorn.Server):
             leave_streams_to_the_hub()
         if not self.should_exit and sockets:
             await self._announce(sockets[0].getsockname()[1])
-        gc.collect()
-        gc.freeze()
+        spare_the_turns()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
         """Begin to end, or hurry."""
