@@ -8,6 +8,7 @@ day into theirs.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 from itertools import groupby
 
@@ -18,6 +19,7 @@ from llm_mcp_hub.domain.chat import (
     ImagePart,
     Message,
     Part,
+    Role,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -32,15 +34,20 @@ def extend(digest: str, message: Message) -> str:
     parts = message.parts
     if len(parts) == 1 and isinstance(parts[0], TextPart):  # nearly every message
         text = parts[0].text.strip()
-        fields = _field("role", message.role) + (_field("text", text) if text else b"")
+        fields = _role(message.role) + (_field("text", text) if text else b"")
     else:
-        fields = _field("role", message.role) + b"".join(_fields(parts))
+        fields = _role(message.role) + b"".join(_fields(parts))
     return blake2b(digest.encode() + fields, digest_size=16).hexdigest()
 
 
 def _field(kind: str, value: str) -> bytes:
     data = value.encode("utf-8", "surrogatepass")
     return b"%s %d %s" % (kind.encode(), len(data), data)
+
+
+@cache
+def _role(role: Role) -> bytes:
+    return _field("role", role)
 
 
 def _fields(parts: Sequence[Part]) -> Iterator[bytes]:

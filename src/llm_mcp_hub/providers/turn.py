@@ -197,11 +197,10 @@ class CliTurn(Generic[T]):
         if self._closed:
             # What a worker says to an interrupt is not the end of its answer.
             raise _given_up()
-        chunks: list[Chunk] = []
-        for event in events:
-            if type(event) in _CHUNKS:  # `isinstance` of them costs a hundred times as much
-                chunks.append(cast("Chunk", event))
-            elif isinstance(event, TurnFailed):
+        # `isinstance` of structs costs a hundred times as much as a look at their types.
+        chunks = cast("list[Chunk]", [event for event in events if type(event) in _CHUNKS])
+        for event in events if len(chunks) < len(events) else ():
+            if isinstance(event, TurnFailed):
                 self._error = event.error
                 if isinstance(event.error, WorkerError):
                     lease.member.lose(event.error)

@@ -5,6 +5,7 @@ honoured is refused by name; what merely tunes it is accepted and named in `igno
 """
 
 import re
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -54,9 +55,11 @@ IGNORED = (
 )
 """Accepted without effect: the vendors' tools have no such setting."""
 
+_ignored = attrgetter(*IGNORED)
 _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})\Z")
 _REFUSED = ("logprobs", "top_logprobs", "audio", "web_search_options", "stop")
 _OBSOLETE = ("functions", "function_call")
+_unsupported = attrgetter(*_REFUSED, *_OBSOLETE)
 
 
 class Converted(Struct, frozen=True):
@@ -94,7 +97,9 @@ def convert_request(request: ChatCompletionRequest) -> Converted:
         else:
             messages.append(_message(message, where))
     tools = convert_tools(request.tools)
-    ignored = tuple(name for name in IGNORED if getattr(request, name) is not None)
+    ignored = tuple(
+        name for name, value in zip(IGNORED, _ignored(request), strict=True) if value is not None
+    )
     return Converted(
         messages=tuple(messages),
         system="\n\n".join(text for text in system if text) if system else None,
@@ -108,17 +113,16 @@ def convert_request(request: ChatCompletionRequest) -> Converted:
 
 
 def _refuse_unsupported(request: ChatCompletionRequest) -> None:
-    for name in _REFUSED:
-        if getattr(request, name):
+    for name, value in zip((*_REFUSED, *_OBSOLETE), _unsupported(request), strict=True):
+        if value and name in _OBSOLETE:
+            raise UnsupportedParameter(
+                f"`{name}` is obsolete: use `tools` and `tool_choice`.", param=name
+            )
+        if value:
             raise UnsupportedParameter(
                 f"`{name}` is not supported: the answer would not be what you asked for. "
                 "Leave it out.",
                 param=name,
-            )
-    for name in _OBSOLETE:
-        if getattr(request, name):
-            raise UnsupportedParameter(
-                f"`{name}` is obsolete: use `tools` and `tool_choice`.", param=name
             )
     if request.n not in (None, 1):
         raise UnsupportedParameter("`n` must be 1: ask again for another answer.", param="n")

@@ -158,18 +158,19 @@ class EventEncoder:
         refused = self._refusals and _refuses(chunks)
         for chunk in chunks:
             number += 1
-            if refused and isinstance(chunk, TextChunk):
-                out.append(b"id: %d\n" % number + self._event(Delta(refusal=chunk.text)))
-            elif isinstance(chunk, TextChunk):
+            # By type, for a struct that is no instance costs `isinstance` twenty times as much.
+            if type(chunk) is TextChunk and not refused:
                 before, after = self._text
-                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
-            elif isinstance(chunk, FinishChunk):
+                out.append(b"id: %d\n%b%b%b" % (number, before, _encode(chunk.text), after))
+            elif type(chunk) is TextChunk:
+                out.append(b"id: %d\n" % number + self._event(Delta(refusal=chunk.text)))
+            elif type(chunk) is FinishChunk:
                 reason = FinishReason.STOP if refused else chunk.reason
                 out.append(b"id: %d\n" % number + self._event(Delta(), reason.value))
-            elif isinstance(chunk, ReasoningChunk):
+            elif type(chunk) is ReasoningChunk:
                 before, after = self._reasoning
-                out += (b"id: %d\n" % number, before, _encode(chunk.text), after)
-            else:
+                out.append(b"id: %d\n%b%b%b" % (number, before, _encode(chunk.text), after))
+            elif isinstance(chunk, ToolCallChunk | ToolArgumentsChunk):
                 out.append(b"id: %d\n" % number + self._event(_call_delta(chunk)))
         self._number = number
         return b"".join(out)
