@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.testing import create_test_hub
+from llm_mcp_hub.testing import hub as hub_module
 
 
 def test_the_fixture_is_a_hub_that_serves(hub_server):
@@ -51,6 +52,17 @@ def test_an_application_that_can_not_start_is_told():
 
     with pytest.raises(RuntimeError, match="did not start"):
         create_test_hub(app=app).start()
+
+
+def test_a_hub_that_takes_too_long_to_start_is_told_and_ends(monkeypatch):
+    monkeypatch.setattr(hub_module, "START_SECONDS", 0.0)
+    threads = set(threading.enumerate())
+    slow = create_test_hub()
+    with pytest.raises(RuntimeError, match="did not start within 0 s"):
+        slow.start()
+
+    assert not slow.hub.config.data_path.exists()
+    assert not [t for t in set(threading.enumerate()) - threads if not t.name.startswith("hub-")]
 
 
 def test_pytest_does_not_import_the_hub_for_its_plugin(tmp_path):
