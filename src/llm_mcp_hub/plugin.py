@@ -14,13 +14,10 @@ from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin, InitPlugin
 
 from llm_mcp_hub.api.anthropic.openapi import document_messages
-from llm_mcp_hub.api.hub.feed import FEED_PATH
-from llm_mcp_hub.api.hub.turns import DOCUMENTED_EVENTS_PATH
-from llm_mcp_hub.api.hub.usage import PATH as USAGE_PATH
+from llm_mcp_hub.api.hub.openapi import document_hub
 from llm_mcp_hub.api.mcp import McpRoutes
 from llm_mcp_hub.api.mounts import Mounts
-from llm_mcp_hub.api.openai.chat import PATH
-from llm_mcp_hub.api.openapi import document_streams
+from llm_mcp_hub.api.openai.openapi import document_chat
 from llm_mcp_hub.api.responses.openapi import document_responses
 from llm_mcp_hub.api.router import hub_router
 from llm_mcp_hub.config import HubConfig
@@ -63,9 +60,7 @@ class HubPlugin(InitPlugin, CLIPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         base = self._path.rstrip("/")
-        paths = (PATH, DOCUMENTED_EVENTS_PATH, FEED_PATH, USAGE_PATH)
-        document_streams(app, *(f"{base}{path}" for path in paths))
-        document_responses(app, base)
-        document_messages(app, base)
+        for document in (document_chat, document_responses, document_messages, document_hub):
+            document(app, base)
         async with self.hub, self._mcp.serving(), self._mounts.opened(app):
             yield

@@ -17,12 +17,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from llm_mcp_hub.api import openapi as chat_openapi
 from llm_mcp_hub.api.absent import ABSENT
 from llm_mcp_hub.api.anthropic import openapi as anthropic_openapi
 from llm_mcp_hub.api.errors import STATUS
+from llm_mcp_hub.api.hub import openapi as hub_openapi
 from llm_mcp_hub.api.hub.feed import FEED_PATH
 from llm_mcp_hub.api.mcp import MCP_PATH, MESSAGES_PATH, SSE_PATH
+from llm_mcp_hub.api.model_headers import NAMES as MODEL_HEADERS
+from llm_mcp_hub.api.openai import openapi as chat_openapi
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.api.responses import openapi as responses_openapi
 
@@ -104,7 +106,7 @@ def test_every_error_is_the_one_body(document):
                 assert schema == expected, (path, method, status)
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
 def test_a_route_that_answers_has_every_status_an_error_can_have(document, path):
     statuses = set(document["paths"][path]["post"]["responses"])
 
@@ -121,6 +123,7 @@ def test_the_chat_route_is_documented_like_any_other(document):
         "X-Turn-ID",
         "X-Hub-Ignored",
         "Idempotent-Replayed",
+        *MODEL_HEADERS,
         *LIMIT_HEADERS,
     }
 
@@ -164,9 +167,9 @@ def test_whatever_is_sent_the_answers_are_as_documented(hub, document, mode):
     assert len(tried) >= {GenerationMode.POSITIVE: 11, GenerationMode.NEGATIVE: 3}[mode]
 
 
-def test_no_two_dialects_mean_different_things_by_one_name_of_a_schema():
+def test_no_two_parts_of_the_api_mean_different_things_by_one_name_of_a_schema():
     schemas = {}
-    for dialect in (chat_openapi, responses_openapi, anthropic_openapi):
-        for name, schema in dialect._schemas().items():
+    for part in (chat_openapi, responses_openapi, anthropic_openapi, hub_openapi):
+        for name, schema in part.schemas().items():
             assert schemas.setdefault(name, schema) == schema, name
     assert {"ChatCompletionRequest", "ResponseRequest", "MessagesRequest"} <= set(schemas)

@@ -1,10 +1,12 @@
-"""The place in the OpenAPI document of the routes that stream.
+"""The place in the OpenAPI document of the routes that Litestar does not document by itself.
 
-Litestar documents the handlers it parses requests for; these are bare ASGI handlers, so their
-schemas come from the same structs that they decode with.
+It documents the handlers that it parses requests for; those that stream are bare ASGI handlers.
+What their documentation has in common is here; each API says in its own `openapi` what is its own,
+and its schemas come from the same structs that it decodes with.
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 from litestar import Litestar
@@ -22,195 +24,143 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-from llm_mcp_hub.api.errors import ErrorBody
+from llm_mcp_hub.api.errors import STATUS
 from llm_mcp_hub.api.gate import SECURITY
+from llm_mcp_hub.api.model_headers import NAMES as MODEL_HEADERS
 from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
-from llm_mcp_hub.api.openai.schemas import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    ChatCompletionRequest,
-)
 from llm_mcp_hub.domain.chat import Priority
-from llm_mcp_hub.domain.event import EventName, HubEvent
-from llm_mcp_hub.domain.ids import IDEMPOTENCY_KEY_PATTERN, SESSION_ID_PATTERN, TURN_ID_PATTERN
+from llm_mcp_hub.domain.ids import IDEMPOTENCY_KEY_PATTERN, SESSION_ID_PATTERN
 
-CHAT_ERRORS = (400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 502, 503, 504)
-REF = "#/components/schemas/{name}"
+Operations = dict[tuple[Literal["get", "post"], str], Operation]
+"""By method and path."""
+
+_REF = "#/components/schemas/{name}"
 
 
-def document_streams(
-    app: Litestar, chat_path: str, events_path: str, feed_path: str, usage_path: str
+def extend_document(
+    app: Litestar,
+    schemas: Mapping[str, Any],
+    operations: Operations,
+    schemes: Mapping[str, SecurityScheme] | None = None,
 ) -> None:
-    """Add the streaming routes to the application's OpenAPI document, if it has one.
+    """Add to the application's OpenAPI document, if it has one.
 
-    And the second form of the usage report, and what `api.gate.SECURITY` refers to.
+    Args:
+        app: The application.
+        schemas: By name, also in the place of what Litestar makes of the same structs.
+        operations: In the place of what Litestar says about them, if it says anything.
+        schemes: How to present an access token, by name.
     """
     if app.openapi_config is None:
         return
     document = app.openapi_schema
-    if document.paths is None or document.components.schemas is None:
+    components = document.components
+    if document.paths is None or components.schemas is None:
         return
-    schemas = document.components.schemas
-    for name, schema in _schemas().items():
-        schemas.setdefault(name, schema)
-    document.paths[chat_path] = PathItem(post=_chat_operation())
-    document.paths[events_path] = PathItem(get=_events_operation())
-    document.paths[feed_path] = PathItem(get=_feed_operation())
-    _document_csv(document.paths[usage_path])
-    schemes = document.components.security_schemes or {}
-    document.components.security_schemes = schemes
-    schemes["AccessToken"] = SecurityScheme(
-        type="http", scheme="bearer", description="An access token of the hub's own, `hub-…`"
+    components.schemas = {**components.schemas, **schemas}
+    components.security_schemes = {**(components.security_schemes or {}), **(schemes or {})}
+    for (method, path), operation in operations.items():
+        setattr(document.paths.setdefault(path, PathItem()), method, operation)
+
+
+def schemas_of(*structs: type[msgspec.Struct], **others: Any) -> dict[str, Any]:
+    """The schemas of structs, of other types under a name, and of what all are made of."""
+    given, components = msgspec.json.schema_components(
+        [*structs, *others.values()], ref_template=_REF
     )
+    return components | dict(zip(others, given[len(structs) :], strict=True))
 
 
-def _document_csv(item: PathItem) -> None:
-    responses = item.get.responses if item.get is not None else None
-    answer = (responses or {}).get("200")
-    if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-        text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
-        answer.content = {**answer.content, "text/csv": text}
+def turn_operation(
+    operation_id: str,
+    summary: str,
+    *,
+    request: str,
+    whole: str,
+    event: str,
+    tag: str = "chat",
+    error: str = "ErrorBody",
+    security: list[dict[str, list[str]]] = SECURITY,
+) -> Operation:
+    """A route that has a model answer, in some dialect.
 
-
-def _schemas() -> dict[str, Any]:
-    _, components = msgspec.json.schema_components(
-        [ChatCompletionRequest, ChatCompletion, ChatCompletionChunk, ErrorBody, HubEvent],
-        ref_template=REF,
-    )
-    return components
-
-
-def _chat_operation() -> Operation:
+    Args:
+        operation_id: Its name in the document.
+        summary: What it does.
+        request: The schema of its requests.
+        whole: That of a whole answer.
+        event: That of an event of a streamed one.
+        tag: The group of routes it belongs to.
+        error: The schema of its errors.
+        security: How an access token can be presented.
+    """
     return Operation(
-        tags=["chat"],
-        security=[*SECURITY],
-        operation_id="CreateChatCompletion",
-        summary="Answer a conversation",
+        tags=[tag],
+        security=[*security],
+        operation_id=operation_id,
+        summary=summary,
         request_body=RequestBody(
             required=True,
-            content={
-                "application/json": OpenAPIMediaType(schema=reference("ChatCompletionRequest"))
-            },
+            content={"application/json": OpenAPIMediaType(schema=reference(request))},
         ),
-        parameters=turn_parameters(),
-        responses=turn_responses(
-            "The answer, whole or as server-sent events",
-            {
-                "application/json": OpenAPIMediaType(schema=reference("ChatCompletion")),
-                "text/event-stream": OpenAPIMediaType(schema=reference("ChatCompletionChunk")),
-            },
-        ),
-    )
-
-
-def turn_parameters() -> list[Parameter | Reference]:
-    """The headers of a request for an answer, in any dialect."""
-    return [
-        _header(
-            "X-Session-ID",
-            "The session to go on with, or `none` to have nothing remembered",
-            Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
-        ),
-        _header(
-            "Idempotency-Key",
-            "All requests with the same key, which must be the same request, are one turn",
-            Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
-        ),
-        _header(
-            "X-Priority",
-            "`batch` lets the requests of others go first",
-            Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
-        ),
-    ]
-
-
-def _events_operation() -> Operation:
-    return Operation(
-        tags=["turns"],
-        security=[*SECURITY],
-        operation_id="GetTurnEvents",
-        summary="The rest of a streamed answer, or the whole of it again",
         parameters=[
-            Parameter(
-                name="turn_id",
-                param_in="path",
-                required=True,
-                description="`X-Turn-ID` of the answer",
-                schema=Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
+            header(
+                "X-Session-ID",
+                "The session to go on with, or `none` to have nothing remembered",
+                Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
             ),
-            Parameter(
-                name="owner",
-                param_in="query",
-                required=False,
-                description="To look on at another principal's turn; needs the scope `admin`",
-                schema=Schema(type=OpenAPIType.STRING),
+            header(
+                "Idempotency-Key",
+                "All requests with the same key, which must be the same request, are one turn",
+                Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
             ),
-            _header(
-                "Last-Event-ID",
-                "The id of the last event that has come; without it, all are sent",
-                Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=10**12 - 1),
+            header(
+                "X-Priority",
+                "`batch` lets the requests of others go first",
+                Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
             ),
         ],
         responses=turn_responses(
-            "The events, also those that are still to come",
-            {"text/event-stream": OpenAPIMediaType(schema=reference("ChatCompletionChunk"))},
+            "The answer, whole or as server-sent events", whole=whole, event=event, error=error
         ),
-    )
-
-
-def _feed_operation() -> Operation:
-    ok = OpenAPIResponse(
-        description="The events, until the client leaves or the hub stops",
-        content={"text/event-stream": OpenAPIMediaType(schema=reference("HubEvent"))},
-    )
-    names = Schema(type=OpenAPIType.STRING, enum=[name.value for name in EventName])
-    return Operation(
-        tags=["hub"],
-        security=[*SECURITY],
-        operation_id="GetEvents",
-        summary="What happens in this hub, as it happens",
-        parameters=[
-            Parameter(
-                name="event",
-                param_in="query",
-                required=False,
-                description="Only events of these names; all without it",
-                schema=Schema(type=OpenAPIType.ARRAY, items=names),
-            )
-        ],
-        responses={"200": ok, **failures((400, 401, 403, 404, 405, 500, 503))},
-    )
-
-
-def _header(name: str, description: str, schema: Schema) -> Parameter:
-    return Parameter(
-        name=name, param_in="header", required=False, description=description, schema=schema
     )
 
 
 def turn_responses(
-    description: str, content: dict[str, OpenAPIMediaType], error: str = "ErrorBody"
+    description: str, *, event: str, whole: str | None = None, error: str = "ErrorBody"
 ) -> dict[str, OpenAPIResponse | Reference]:
-    """The responses to a request for an answer; `error` is the schema of its errors."""
+    """The responses of a route that tells of a turn; see `turn_operation`.
+
+    Args:
+        description: What a client gets.
+        event: The schema of an event.
+        whole: That of a whole answer; None if there are only events.
+        error: That of an error.
+    """
     string = Schema(type=OpenAPIType.STRING)
     texts = {
         "X-Session-ID": "The session of this turn",
         "X-Turn-ID": "The id of this turn",
         "X-Hub-Ignored": "Fields of the request that have no effect",
         "Idempotent-Replayed": "`true` if an earlier request with the key has made the answer",
+        **dict.fromkeys(MODEL_HEADERS, "Who answers: the provider, and the model's id"),
         **dict.fromkeys(LIMIT_HEADERS, "What the access token has left; see the limits"),
     }
     headers: dict[str, OpenAPIHeader | Reference] = {
         name: OpenAPIHeader(schema=string, description=text) for name, text in texts.items()
     }
+    content = {"text/event-stream": OpenAPIMediaType(schema=reference(event))}
+    if whole is not None:
+        content["application/json"] = OpenAPIMediaType(schema=reference(whole))
     responses: dict[str, OpenAPIResponse | Reference] = {
         "200": OpenAPIResponse(description=description, headers=headers, content=content)
     }
-    return responses | failures(CHAT_ERRORS, error)
+    statuses = sorted({status for status, _ in STATUS.values()})
+    return responses | failures(statuses, error)
 
 
 def failures(
-    statuses: tuple[int, ...], error: str = "ErrorBody"
+    statuses: Iterable[int], error: str = "ErrorBody"
 ) -> dict[str, OpenAPIResponse | Reference]:
     """The responses with these statuses; `error` is the schema of their bodies."""
     body = {"application/json": OpenAPIMediaType(schema=reference(error))}
@@ -220,6 +170,13 @@ def failures(
     }
 
 
+def header(name: str, description: str, schema: Schema) -> Parameter:
+    """A header that a request may have."""
+    return Parameter(
+        name=name, param_in="header", required=False, description=description, schema=schema
+    )
+
+
 def reference(name: str) -> Reference:
     """To a schema of the document's."""
-    return Reference(ref=REF.format(name=name))
+    return Reference(ref=_REF.format(name=name))

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Litestar
-from litestar.openapi.spec import (
-    OpenAPIMediaType,
-    Operation,
-    Parameter,
-    PathItem,
-    RequestBody,
-    Schema,
-)
+from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from llm_mcp_hub.api.gate import SECURITY
-from llm_mcp_hub.api.openapi import REF, reference, turn_parameters, turn_responses
+from llm_mcp_hub.api.openapi import (
+    Operations,
+    extend_document,
+    schemas_of,
+    turn_operation,
+    turn_responses,
+)
 from llm_mcp_hub.api.responses.create import PATH
 from llm_mcp_hub.api.responses.manage import DOCUMENTED_PATH
 from llm_mcp_hub.api.responses.objects import ResponseEvent, ResponseObject
@@ -24,41 +22,24 @@ from llm_mcp_hub.api.responses.schemas import ResponseRequest
 
 def document_responses(app: Litestar, base: str) -> None:
     """Add the routes below `base` to the application's OpenAPI document, if it has one."""
-    if app.openapi_config is None:
-        return
-    document = app.openapi_schema
-    if document.paths is None or document.components.schemas is None:
-        return
-    document.components.schemas.update(_schemas())
-    document.paths[f"{base}{PATH}"] = PathItem(post=_create_operation())
-    document.paths[f"{base}{DOCUMENTED_PATH}"].get = _get_operation()
-
-
-def _schemas() -> dict[str, Any]:
-    _, components = msgspec.json.schema_components(
-        [ResponseRequest, ResponseObject, ResponseEvent], ref_template=REF
+    create = turn_operation(
+        "CreateResponse",
+        "Answer a conversation, and keep the answer",
+        request=ResponseRequest.__name__,
+        whole=ResponseObject.__name__,
+        event=ResponseEvent.__name__,
+        tag="responses",
     )
-    return components
-
-
-def _content() -> dict[str, OpenAPIMediaType]:
-    return {
-        "application/json": OpenAPIMediaType(schema=reference("ResponseObject")),
-        "text/event-stream": OpenAPIMediaType(schema=reference("ResponseEvent")),
+    operations: Operations = {
+        ("post", f"{base}{PATH}"): create,
+        ("get", f"{base}{DOCUMENTED_PATH}"): _get_operation(),
     }
+    extend_document(app, schemas(), operations)
 
 
-def _create_operation() -> Operation:
-    body = OpenAPIMediaType(schema=reference("ResponseRequest"))
-    return Operation(
-        tags=["responses"],
-        security=[*SECURITY],
-        operation_id="CreateResponse",
-        summary="Answer a conversation, and keep the answer",
-        request_body=RequestBody(required=True, content={"application/json": body}),
-        parameters=turn_parameters(),
-        responses=turn_responses("The answer, whole or as server-sent events", _content()),
-    )
+def schemas() -> dict[str, Any]:
+    """The dialect's schemas, by name."""
+    return schemas_of(ResponseRequest, ResponseObject, ResponseEvent)
 
 
 def _get_operation() -> Operation:
@@ -90,5 +71,9 @@ def _get_operation() -> Operation:
                 schema=Schema(type=OpenAPIType.INTEGER, minimum=0),
             ),
         ],
-        responses=turn_responses("The response, or its events", _content()),
+        responses=turn_responses(
+            "The response, or its events",
+            whole=ResponseObject.__name__,
+            event=ResponseEvent.__name__,
+        ),
     )
