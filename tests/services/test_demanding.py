@@ -9,10 +9,11 @@ import pytest
 from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.response_format import ResponseFormat
-from llm_mcp_hub.errors import ProviderStreamCut, WorkerDied
+from llm_mcp_hub.errors import FormatNotHonoured, HubError, ProviderStreamCut, WorkerDied
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.demanding import open_answer
 from llm_mcp_hub.services.demands import demands_of
+from llm_mcp_hub.services.spent import Spent
 from llm_mcp_hub.testing.turns import turn_request
 
 pytestmark = pytest.mark.anyio
@@ -57,9 +58,10 @@ class Model:
         return self.streams[1]
 
 
-async def opened(model: Model) -> Any:
+async def opened(model: Model, spent: Spent | None = None) -> Any:
     command = ChatCommand("m", (), response_format=ResponseFormat("json_object"))
-    _, stream = await open_answer(model, turn_request("hello"), demands_of(command))  # type: ignore[arg-type]
+    asked = turn_request("hello")
+    _, stream = await open_answer(model, asked, demands_of(command), spent or Spent())  # type: ignore[arg-type]
     return stream
 
 
@@ -76,6 +78,23 @@ async def test_both_answers_are_closed() -> None:
     await stream.aclose()
     await stream.aclose()
     assert all(each.closed for each in model.streams)
+
+
+@pytest.mark.parametrize(
+    ("second", "error", "used"),
+    [
+        ([TextChunk("no"), END], FormatNotHonoured, Usage(2, 0, 2, 0)),
+        ([TextChunk("no")], ProviderStreamCut, Usage(1, 0, 1, 0)),
+    ],
+)
+async def test_what_was_used_in_vain_is_known(
+    second: list[Chunk], error: type[HubError], used: Usage
+) -> None:
+    spent = Spent()
+    stream = await opened(Model(Stream([TextChunk("no"), END]), Stream(second)), spent)
+    with pytest.raises(error):
+        await drain(stream)
+    assert spent.usage == used
 
 
 async def test_the_first_answer_is_closed_before_the_second_is_asked_for() -> None:
@@ -151,4 +170,4 @@ async def test_a_command_that_demands_nothing_is_passed_through() -> None:
     model = Model(Stream([END]))
     assert demands_of(ChatCommand("m", ())) is None
     request = turn_request("hello")
-    assert await open_answer(model, request, None) == (request, model.streams[0])  # type: ignore[arg-type]
+    assert await open_answer(model, request, None, Spent()) == (request, model.streams[0])  # type: ignore[arg-type]

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from llm_mcp_hub.domain.access import Principal, Scope
-from llm_mcp_hub.domain.chunk import FinishReason, Usage
-from llm_mcp_hub.domain.completion import Completion
+from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.limits import LIMIT_NAMES, TokenLimits
 from llm_mcp_hub.errors import QuotaExhausted, RateLimited, StateUnavailable, TooManyTurns
 from llm_mcp_hub.services import limits as limits_module
@@ -15,7 +14,7 @@ from llm_mcp_hub.state.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
-ANSWER = Completion("hello", "", FinishReason.STOP, Usage(30, 0, 12, 0))
+USED = Usage(30, 0, 12, 0)
 
 
 class Store(MemoryStore):
@@ -85,7 +84,7 @@ async def test_the_turn_that_reaches_the_tokens_of_the_day_is_the_last(keeper):
     who = ann(tokens_per_day=84)
     for number in range(2):
         admission = await keeper.enter(who, f"t{number}")
-        await admission.leave(ANSWER)
+        await admission.leave(USED)
     with pytest.raises(QuotaExhausted, match="84 tokens per day"):
         await keeper.enter(who, "t2")
 
@@ -94,12 +93,12 @@ async def test_a_place_is_free_as_soon_as_the_turn_has_left(keeper):
     who = ann(concurrent_turns=1)
     for number in range(20):
         admission = await keeper.enter(who, f"t{number}")
-        await admission.leave(ANSWER)
+        await admission.leave(USED)
 
 
 async def test_a_turn_gives_back_once(store, keeper):
     admission = await keeper.enter(ann(tokens_per_day=1000), "t1")
-    await admission.leave(ANSWER)
+    await admission.leave(USED)
     await admission.leave()
     assert store.calls == ["enter", "leave"]
     assert store._used["ann"].tokens == 42
@@ -117,7 +116,7 @@ async def test_a_store_that_is_away_gets_it_later(store, keeper, until):
     admission = await keeper.enter(who, "t1")
     store.away = True
     async with asyncio.timeout(2):
-        await admission.leave(ANSWER)
+        await admission.leave(USED)
     await until(lambda: store.calls.count("leave") > 2)
     store.away = False
     await until(lambda: not keeper._leaving)
@@ -133,7 +132,7 @@ async def test_the_end_of_a_turn_does_not_wait_long_for_a_store_that_hangs(
     admission = await keeper.enter(ann(concurrent_turns=1), "t1")
     store.leave_turn = lambda *_: asyncio.Event().wait()
     async with asyncio.timeout(2):
-        await admission.leave(ANSWER)
+        await admission.leave(USED)
         await keeper.aclose()
 
 
@@ -142,7 +141,7 @@ async def test_running_turns_are_kept_alive_until_they_leave(store, keeper, monk
     admission = await keeper.enter(ann(concurrent_turns=1), "t1")
     first = store._used["ann"].running["t1"]
     await until(lambda: store._used["ann"].running["t1"] > first)
-    await admission.leave(ANSWER)
+    await admission.leave(USED)
     await until(lambda: keeper._renewal is None)
 
 

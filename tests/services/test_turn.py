@@ -9,9 +9,12 @@ import pytest
 from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.limits import TokenLimits
+from llm_mcp_hub.domain.response_format import ResponseFormat
 from llm_mcp_hub.domain.turn import Outcome
 from llm_mcp_hub.errors import (
     Draining,
+    FormatNotHonoured,
     InternalError,
     InvalidRequest,
     ProviderStreamCut,
@@ -256,6 +259,18 @@ async def test_a_turn_that_fails_stores_nothing_and_frees_its_session(world, scr
     assert (world.records[0].outcome, world.records[0].error_code) == (Outcome.FAILED, code)
     assert "append" not in world.notes
     assert await world.free()
+
+
+async def test_a_turn_that_answers_otherwise_than_demanded_is_charged_for_both_answers(world):
+    who = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(tokens_per_day=100))
+    wanted = ChatCommand("p/m", _hi(), response_format=ResponseFormat("json_object"))
+    turn = await world.chat.open_turn(who, wanted)
+    with pytest.raises(FormatNotHonoured):
+        await turn.collect()
+    await turn.aclose()
+
+    assert world.records[0].usage == END.usage + END.usage
+    assert world.store._used["me"].tokens == 2
 
 
 @pytest.mark.parametrize("late", [WorkerDied("late"), ValueError("late"), (TextChunk("late"),)])

@@ -21,6 +21,7 @@ class TurnRecord(Struct, frozen=True):
     Attributes:
         session_id: None if the caller asked for nothing to be remembered.
         error_code: `HubError.code` of a failed turn.
+        usage: Of all its answers, those that its caller did not get included.
         seconds: From the request to the end.
         first_chunk_seconds: From the request to the first chunk, None if none came.
     """

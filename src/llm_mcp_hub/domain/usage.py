@@ -102,14 +102,14 @@ class UsageFigures(Struct, frozen=True, kw_only=True):
 
 
 def count_turn(counts: Counts, turn: TurnRecord) -> None:
-    """Add a finished turn."""
+    """Add a finished turn; its tokens whatever became of it, its times if it was answered."""
+    usage = turn.usage
+    _increase(counts, INPUT, usage.input_tokens)
+    _increase(counts, CACHED, usage.cached_tokens)
+    _increase(counts, OUTPUT, usage.output_tokens)
+    _increase(counts, REASONING, usage.reasoning_tokens)
     if turn.outcome is Outcome.DONE:
         _increase(counts, ANSWERED, 1)
-        usage = turn.usage
-        _increase(counts, INPUT, usage.input_tokens)
-        _increase(counts, CACHED, usage.cached_tokens)
-        _increase(counts, OUTPUT, usage.output_tokens)
-        _increase(counts, REASONING, usage.reasoning_tokens)
         _time(counts, _TIME, turn.seconds)
         if turn.first_chunk_seconds is not None:
             _time(counts, _FIRST, turn.first_chunk_seconds)

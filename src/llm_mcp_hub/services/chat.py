@@ -35,6 +35,7 @@ from llm_mcp_hub.services.linked_images import LinkedImages
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
+from llm_mcp_hub.services.spent import Spent
 from llm_mcp_hub.services.tool_checks import check_tools
 from llm_mcp_hub.services.turn import Turn
 from llm_mcp_hub.services.turn_context import TurnContext
@@ -189,8 +190,9 @@ class ChatService:
         being_opened.turn_id = turn_id
         if hold is not None:
             being_opened.on = (principal.name, hold.session_id)
+        spent = Spent()
         try:
-            request, stream = await open_answer(attempts, request, demands_of(command))
+            request, stream = await open_answer(attempts, request, demands_of(command), spent)
         except BaseException as error:
             if isinstance(error, HubError):
                 log.warning(
@@ -216,7 +218,7 @@ class ChatService:
                 head, session_id=session_id, model_id=model_id, digest=opening.digest
             )
             live = self._context.journals.begin(head, resumable=resumable)
-        return Turn(self._context, request, provider, stream, hold, started, live, admission)
+        return Turn(self._context, request, provider, stream, hold, started, spent, live, admission)
 
 
 def _check(command: ChatCommand) -> None:

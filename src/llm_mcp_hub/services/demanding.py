@@ -2,8 +2,8 @@
 
 Guarantees: no text is passed on before it is known to be what was demanded, so none is taken back;
 an answer that does not fit is followed by one more turn that says what is wrong, and that one
-decides. The session gets the last answer alone, and the usage is that of both. See
-`providers.base`, promises 2 to 4, which are kept.
+decides. The session gets the last answer alone, and the usage is that of both, also of a turn that
+fails. See `providers.base`, promises 2 to 4, which are kept.
 
 Reasoning is passed on as it comes, and so is everything once a call has begun: an answer with calls
 fits.
@@ -24,13 +24,13 @@ from llm_mcp_hub.domain.chunk import (
     ReasoningChunk,
     TextChunk,
     ToolCallChunk,
-    Usage,
 )
 from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.errors import HubError, ProviderStreamCut, WorkerDied
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.attempts import Attempts
 from llm_mcp_hub.services.demands import Demands, Unfit
+from llm_mcp_hub.services.spent import Spent
 
 PIECE = 64
 """Characters of a text that is passed on after it was judged."""
@@ -45,7 +45,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def open_answer(
-    attempts: Attempts, request: TurnRequest, demands: Demands | None
+    attempts: Attempts, request: TurnRequest, demands: Demands | None, spent: Spent
 ) -> tuple[TurnRequest, ChunkStream]:
     """Have somebody answer.
 
@@ -53,6 +53,7 @@ async def open_answer(
         attempts: Whom to ask. Who has answered is also asked again.
         request: The turn, as the caller wants it.
         demands: What is demanded of the answer; None if any will do.
+        spent: Gets the usage of every answer that does not fit.
 
     Returns:
         What was asked, under the system prompt of the caller's, and the answer.
@@ -66,19 +67,25 @@ async def open_answer(
         return attempts.target.provider.open_turn(turn)
 
     caller = msgspec.structs.replace(asked, system=request.system)
-    return caller, _DemandingStream(stream, again, asked, demands)
+    return caller, _DemandingStream(stream, again, asked, demands, spent)
 
 
 class _DemandingStream:
     """See the module."""
 
     def __init__(
-        self, stream: ChunkStream, again: Again, asked: TurnRequest, demands: Demands
+        self,
+        stream: ChunkStream,
+        again: Again,
+        asked: TurnRequest,
+        demands: Demands,
+        spent: Spent,
     ) -> None:
         self._stream = stream
         self._again = again
         self._asked = asked
         self._demands = demands
+        self._spent = spent
         self._opening: asyncio.Task[ChunkStream] | None = None
         self._closed = False
 
@@ -87,7 +94,7 @@ class _DemandingStream:
         async for chunks in self._passed_on(first):
             yield chunks
         answer = _whole(first)
-        ending = self._ending(answer, Usage())
+        ending = self._ending(answer)
         if not isinstance(ending, Unfit):
             yield ending
             return
@@ -97,7 +104,7 @@ class _DemandingStream:
             second = Fold()
             async for chunks in self._passed_on(second):
                 yield chunks
-            ending = self._ending(_whole(second), answer.usage)
+            ending = self._ending(_whole(second))
         except HubError as error:
             failure = error.again()
             failure.retryable = False  # the first answer has been paid for
@@ -139,15 +146,18 @@ class _DemandingStream:
             if fold.finished:
                 return
 
-    def _ending(self, answer: Completion, spent: Usage) -> Sequence[Chunk] | Unfit:
+    def _ending(self, answer: Completion) -> Sequence[Chunk] | Unfit:
         """What is left to pass on of an answer, or what is wrong with it."""
-        end = FinishChunk(answer.finish_reason, spent + answer.usage)
+        end = FinishChunk(answer.finish_reason, self._spent.usage + answer.usage)
         if answer.tool_calls:
             return (end,)
         if answer.finish_reason in UNJUDGED:
             return (*_pieces(answer.text), end)
         text = self._demands.judge(answer)
-        return text if isinstance(text, Unfit) else (*_pieces(text), end)
+        if isinstance(text, Unfit):
+            self._spent.add(answer.usage)
+            return text
+        return (*_pieces(text), end)
 
     async def _ask_again(self, answer: Completion, wrong: Unfit) -> None:
         await self._stream.aclose()

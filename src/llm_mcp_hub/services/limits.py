@@ -15,7 +15,6 @@ import structlog
 
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chunk import Usage
-from llm_mcp_hub.domain.completion import Completion
 from llm_mcp_hub.domain.limits import LimitedTurn, LimitUse, TokenLimits
 from llm_mcp_hub.errors import (
     HubError,
@@ -35,6 +34,7 @@ RETRY_SECONDS = 1.0
 MAX_LEAVING = 10_000
 CLOSE_SECONDS = 2.0
 
+NO_USAGE = Usage()
 NOTHING = LimitUse(None, None, 0, 0.0, 0, 0, 0)
 """The use of a principal that nobody could tell."""
 
@@ -58,11 +58,15 @@ class Admission:
         self._keeper = keeper
         self._left = False
 
-    async def leave(self, completion: Completion | None = None, *, spent: bool = True) -> None:
-        """Give the place back, once; bounded, and done later if the store is away."""
+    async def leave(self, usage: Usage = NO_USAGE, *, spent: bool = True) -> None:
+        """Give the place back, once; bounded, and done later if the store is away.
+
+        Args:
+            usage: What the turn has used.
+            spent: Whether it counts as a request.
+        """
         if not self._left:
             self._left = True
-            usage = completion.usage if completion is not None else Usage()
             tokens = usage.input_tokens + usage.output_tokens
             await self._keeper.leave(self, tokens, spent=spent)
 

@@ -17,18 +17,14 @@ from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.domain.journal import JournalEnd
 from llm_mcp_hub.domain.session import SessionAppend
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import (
-    HubError,
-    InternalError,
-    ProviderStreamCut,
-    StateUnavailable,
-)
+from llm_mcp_hub.errors import HubError, InternalError, ProviderStreamCut, StateUnavailable
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.follow import cancelled, recorded
 from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
+from llm_mcp_hub.services.spent import Spent
 from llm_mcp_hub.services.turn_context import TurnContext
 from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.within import limited
@@ -58,6 +54,7 @@ class Turn:
         stream: ChunkStream,
         hold: SessionHold | None,
         started: float,
+        spent: Spent,
         live: LiveTurn | None = None,
         admission: Admission | None = None,
     ) -> None:
@@ -76,6 +73,7 @@ class Turn:
         self._count = 0
         self._holds_lease = hold is not None and hold.leased
         self._started = started
+        self._spent = spent
         self._first_chunk: float | None = None
         self._fold = Fold()
         self._outcome = Outcome.CANCELLED
@@ -200,7 +198,7 @@ class Turn:
             except Exception:  # the lease passes by itself soon
                 log.exception("session.not_released", turn_id=self.turn_id)
         if self.admission is not None:
-            await self.admission.leave(self.completion)
+            await self.admission.leave(self._usage)
         if self._live is not None and not self._live.complete:
             await self._end_journal(
                 self._live
@@ -256,7 +254,7 @@ class Turn:
         self._outcome = Outcome.DONE
         if self.admission is not None:
             # Whoever has the answer may send the next request.
-            await self.admission.leave(completion)
+            await self.admission.leave(completion.usage)
 
     async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
         context = self._context
@@ -278,6 +276,11 @@ class Turn:
         if error.detail:
             log.warning("turn.failed", turn_id=self.turn_id, code=error.code, detail=error.detail)
 
+    @property
+    def _usage(self) -> Usage:
+        """Of all its answers, whether its caller gets one or not."""
+        return self.completion.usage if self.completion is not None else self._spent.usage
+
     def _record(self) -> TurnRecord:
         first = self._first_chunk
         return TurnRecord(
@@ -288,7 +291,7 @@ class Turn:
             model=self.request.model,
             outcome=self._outcome,
             error_code=self._error_code,
-            usage=self.completion.usage if self.completion is not None else Usage(),
+            usage=self._usage,
             seconds=time.perf_counter() - self._started,
             first_chunk_seconds=None if first is None else first - self._started,
         )
