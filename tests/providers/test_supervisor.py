@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+import structlog
 from tests.providers.conftest import Clock
 
 from llm_mcp_hub.domain.status import PoolFigures, ProviderState
@@ -150,6 +151,25 @@ def test_nothing_is_served_before_the_self_test_has_passed(clock: Clock) -> None
     assert clock.now >= 3
     assert supervised.it.state is UP
     assert supervised.it.normal
+
+
+def test_what_is_wrong_is_logged_once_until_it_is_over_or_something_else(clock: Clock) -> None:
+    supervised = Supervised(clock)
+    with structlog.testing.capture_logs() as lines:
+        for trouble in (BROKEN, BROKEN, WorkerStartFailed("It ended."), None):
+            supervised.trouble = trouble
+            tried = len(supervised.tests)
+            supervised.do(supervised.it.restart)
+            supervised.settle()
+            assert len(supervised.tests) > tried
+        supervised.do(lambda: supervised.it.start_failed(BROKEN))
+    told = [(line["event"], line.get("code")) for line in lines if "provider." in line["event"]]
+    assert told == [
+        ("provider.unavailable", BROKEN.code),
+        ("provider.unavailable", WorkerStartFailed.code),
+        ("provider.available", None),
+        ("provider.unavailable", BROKEN.code),
+    ]
 
 
 def test_a_failed_self_test_is_repeated_by_itself_ever_more_slowly(clock: Clock) -> None:

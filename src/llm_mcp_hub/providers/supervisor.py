@@ -80,6 +80,7 @@ class Supervisor:
         self._budget = CrashBudget(supervision.max_crashes, supervision.crash_seconds)
         self._failure: HubError | None = None
         self._degraded: HubError | None = None
+        self._told: tuple[str, str, str] | None = None
         self._proved: Program | None = None
         self._resting = False
 
@@ -178,7 +179,7 @@ class Supervisor:
         """Make the provider available: what it failed of is over."""
         changed = not self.normal
         self.normal = True
-        self._failure = self._degraded = None
+        self._failure = self._degraded = self._told = None
         self._budget.reset()
         self._test.repeat_no_more()
         self._pool.resume(warm=not self._resting)
@@ -249,7 +250,10 @@ class Supervisor:
         self._trouble("provider.unavailable", error)
 
     def _trouble(self, event: str, error: HubError) -> None:
-        log.warning(event, provider=self._name, code=error.code, detail=error.detail)
+        trouble = (event, error.code, error.message)
+        if trouble != self._told:  # each self-test that fails as the one before is no news
+            self._told = trouble
+            log.warning(event, provider=self._name, code=error.code, detail=error.detail)
         self.normal = False
         self._pool.pause(error)
         self._test.repeat()
