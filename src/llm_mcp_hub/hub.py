@@ -119,6 +119,7 @@ class Hub:
             config.turns.resume_seconds,
             config.turns.journal_seconds,
             config.sessions.ttl_seconds,
+            self._turn_cancelled,
         )
         self.usage = UsageService(self.store, config.usage.retention_days * DAY_SECONDS)
         self._recorder = UsageRecorder(self.store, config.usage.retention_days * DAY_SECONDS)
@@ -255,6 +256,12 @@ class Hub:
         task = asyncio.get_running_loop().create_task(ending)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    def _turn_cancelled(self, turn_id: str) -> None:
+        """Another hub has ended a turn of this one's."""
+        turn = self.background.find(turn_id)
+        if turn is not None:
+            turn.cancel()
 
     async def _close(self) -> None:
         try:

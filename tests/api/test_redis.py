@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from llm_mcp_hub.services import journals
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from llm_mcp_hub.testing.redis_server import RedisServer, redis_server, redis_server_binary
 
@@ -58,6 +59,41 @@ def test_every_hub_goes_on_from_a_response_at_once(redis):
     assert kept.json() == answer.json()
     assert kept.json()["usage"]["input_tokens"] == 19  # the whole conversation
     assert (deleted.status_code, gone.status_code) == (200, 404)
+
+
+def test_an_answer_in_the_background_is_seen_and_cancelled_at_every_hub(
+    redis, scripted, until, monkeypatch
+):
+    plugins = [("scripted", scripted)]
+    with (
+        create_test_hub(state=redis.url, plugins=plugins) as one,
+        create_test_hub(state=redis.url, plugins=plugins) as two,
+    ):
+        token = one.token("me")
+        with client_of(one, token) as first, client_of(two, token) as second:
+
+            def begun(order):
+                body = {"model": "scripted/one", "input": order, "background": True}
+                return f"/v1/responses/{first.post('/v1/responses', json=body).json()['id']}"
+
+            scripted.go.clear()
+            silent = begun("hold")  # no chunk has come that would have it written
+            seen = second.get(silent)
+            scripted.go.set()
+            until(lambda: second.get(silent).json()["status"] == "completed", "the answer")
+
+            monkeypatch.setattr(journals, "RENEW_SECONDS", 0.1)
+            path = begun("wait")
+            kept = second.delete(path)
+            ended = second.post(f"{path}/cancel")
+            until(lambda: not scripted.running, "the end of the turn")
+            until(lambda: first.get(path).json()["status"] == "cancelled", "the end at its own hub")
+            gone = second.delete(path)
+
+    assert seen.json()["status"] == "in_progress"
+    assert (kept.status_code, kept.json()["error"]["code"]) == (409, "conflict")
+    assert ended.json()["status"] == "cancelled"
+    assert gone.status_code == 200
 
 
 def test_a_token_revoked_at_one_hub_is_worthless_at_another_that_has_not_seen_it(redis):

@@ -1,8 +1,8 @@
 """What is recorded of a turn while it runs, so that its answer outlives the connection it goes to.
 
 A journal is the turn's chunks in order, numbered from 1, and how it ended. Its owner, the hub that
-runs the turn, is the only one who writes it; anybody of the same principal may read it, from any
-replica, also while it grows.
+runs the turn, writes it; anybody of the same principal may read it, from any replica, also while it
+grows, or write its end, which the owner hears of when it renews it.
 """
 
 from msgspec import Struct

@@ -2,17 +2,19 @@
 
 Guarantees: a turn never waits for its journal, except one under an `Idempotency-Key`, whose end is
 in the journal before its caller has it; a turn that runs is renewed as alive, so that a reader at
-another replica can tell a slow turn from a lost one; while the state store is away, what is to be
-written is kept for `KEEP_SECONDS` and no more than `MAX_KEPT` turns.
+another replica can tell a slow turn from a lost one; a turn with a note that is ended at another
+replica is heard of within `RENEW_SECONDS`; while the state store is away, what is to be written is
+kept for `KEEP_SECONDS` and no more than `MAX_KEPT` turns.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from math import inf
 
 import structlog
 
-from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
+from llm_mcp_hub.domain.journal import Journal, JournalEnd, JournalEntry, JournalHead
 from llm_mcp_hub.errors import HubError, StateUnavailable
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.state.base import JournalStore
@@ -38,6 +40,7 @@ class Journals:
         resume_seconds: How long a turn waits for a caller who left.
         keep_seconds: How long a journal is kept after its last write.
         note_seconds: How long one with a note is.
+        ended_elsewhere: Told the id of a turn of this hub's that another hub has ended.
 
     Attributes:
         hub_stops: Whether those who follow turns of other hubs are to ask another one.
@@ -49,17 +52,20 @@ class Journals:
         resume_seconds: float,
         keep_seconds: float,
         note_seconds: float = 0.0,
+        ended_elsewhere: Callable[[str], None] = lambda _turn_id: None,
     ) -> None:
         self._store = store
         self._resume_seconds = resume_seconds
         self._keep_seconds = keep_seconds
         self._note_seconds = max(keep_seconds, note_seconds)
+        self._ended_elsewhere = ended_elsewhere
         self._live: dict[str, LiveTurn] = {}
         self._dirty: dict[LiveTurn, None] = {}
         self._ended: dict[LiveTurn, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._closed = False
         self.hub_stops = False
 
@@ -132,6 +138,15 @@ class Journals:
         """What the state store has of a turn, from any replica."""
         return await self._store.read_journal(principal, turn_id, after, time.time(), wanted_until)
 
+    async def end(self, journal: Journal, end: JournalEnd) -> None:
+        """End a turn of another hub's. Nobody sees more of it, and its owner stops it soon.
+
+        Nothing changes if it has ended meanwhile.
+        """
+        now = time.time()
+        entry = JournalEntry(journal.head, len(journal.chunks), (), now, end)
+        await self._store.write_journals([entry], self._ttl(journal.head), now)
+
     async def delete(self, principal: str, turn_id: str) -> bool:
         """Forget a turn that has ended, and its key; False if there is none of that id."""
         live = self.live(principal, turn_id)
@@ -159,6 +174,9 @@ class Journals:
         for timer in (self._timer, self._renewal):
             if timer is not None:
                 timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         writing = self._writing
         if writing is not None:
             await asyncio.wait([writing], timeout=CLOSE_SECONDS)
@@ -237,4 +255,21 @@ class Journals:
         for live in self._live.values():
             self.touch(live)
         if self._live and not self._closed:
-            self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)
+            loop = asyncio.get_running_loop()
+            self._renewal = loop.call_later(RENEW_SECONDS, self._renew)
+            if self._looking is None or self._looking.done():
+                self._looking = loop.create_task(self._look_for_ends())
+
+    async def _look_for_ends(self) -> None:
+        """Hear of the turns that were ended elsewhere; only those with a note can be."""
+        for live in [one for one in self._live.values() if one.head.note and one.begun]:
+            head = live.head
+            try:
+                journal = await self.read(head.principal, head.turn_id, len(live.chunks))
+            except StateUnavailable:
+                return  # whoever writes to it tells of that
+            except Exception:  # a defect with one turn must not hide the ends of others
+                log.exception("turn.not_looked_at", turn_id=head.turn_id)
+                continue
+            if journal is not None and journal.end is not None and live.end is None:
+                self._ended_elsewhere(head.turn_id)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Message
 from llm_mcp_hub.domain.completion import fold
-from llm_mcp_hub.domain.journal import Journal
+from llm_mcp_hub.domain.journal import Journal, JournalEnd
 from llm_mcp_hub.errors import UnknownTurn
-from llm_mcp_hub.services.follow import FollowedTurn, follow, look
+from llm_mcp_hub.services.follow import FollowedTurn, cancelled, follow, look, recorded
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.state.base import SessionStore
 
@@ -66,6 +66,13 @@ class KeptTurns:
             if entry.digest == wanted:
                 return tuple(one.message for one in messages[: index + 1])
         return None
+
+    async def cancel(self, journal: Journal) -> None:
+        """End a turn that another hub makes, for everybody and at once; that hub stops it soon.
+
+        What it stores in its session until it hears of it stays there.
+        """
+        await self._journals.end(journal, JournalEnd(recorded(cancelled())))
 
     async def forget(self, journal: Journal) -> bool:
         """Keep a turn no longer; its session stays."""

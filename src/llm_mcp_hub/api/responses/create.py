@@ -97,6 +97,9 @@ async def _answer_later(
     """Have the turn run whoever waits for it, and answer with how it is, or follow it."""
     if isinstance(turn, Turn):
         hub.background.start(turn, lambda _: None, lambda: None)
+        live = hub.journals.live(principal.name, turn.turn_id)
+        if live is not None:  # whoever knows its id must find it, at every hub
+            await hub.journals.settle(live)
     journal = await kept.find(hub.kept_turns, principal.name, response_id(turn.turn_id))
     if request.stream:
         await answer.write(await hub.kept_turns.follow(journal), form, stream=True)

@@ -127,14 +127,13 @@ def response_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
 
 
 async def _cancel(hub: Hub, journal: Journal) -> None:
-    turn = hub.background.find(journal.head.turn_id)
     live = hub.journals.live(journal.head.principal, journal.head.turn_id)
-    if turn is None or live is None:
-        raise Conflict(
-            "This response is made by another replica of the hub, which alone can cancel it. "
-            "Delete its session to end it from here."
-        )
-    turn.cancel()
+    if live is None:
+        await hub.kept_turns.cancel(journal)
+        return
+    turn = hub.background.find(journal.head.turn_id)
+    if turn is not None:  # else it is ending
+        turn.cancel()
     # One that takes longer is shown as it is then.
     with suppress(TimeoutError), within(CANCEL_SECONDS):
         await live.ended()
