@@ -58,7 +58,8 @@ class Scripted(Provider):
     `say TEXT` · `refuse ERROR` before anything is spent · `fail ERROR` after some text ·
     `cut` ends without a finish · `crash` raises what is no HubError · `wait` says three words and
     then nothing until it is closed · `hold` waits for `go` and then answers · `pause` says three
-    words, waits for `go` and then says `done` · `think TEXT` shows TEXT as reasoning.
+    words, waits for `go` and then says `done` · `late ERROR` waits for `go`, then fails, silent ·
+    `think TEXT` shows TEXT as reasoning.
     """
 
     name = "scripted"
@@ -103,14 +104,14 @@ class Scripted(Provider):
     async def _chunks(self, verb: str, rest: str) -> AsyncIterator[Chunk]:
         self.running += 1
         try:
-            if verb == "hold":
+            if verb in {"hold", "late"}:
                 await asyncio.to_thread(self.go.wait, PATIENCE_SECONDS)
             if verb in {"fail", "cut", "crash", "wait", "pause"}:
                 for word in ("some", " words", " first"):
                     yield TextChunk(word)
             if verb == "pause":
                 await asyncio.to_thread(self.go.wait, PATIENCE_SECONDS)
-            if verb == "fail":
+            if verb in {"fail", "late"}:
                 raise getattr(errors, rest)("Broke.", detail="/home/secret/path")
             if verb == "crash":
                 raise ValueError("/home/secret/path")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from llm_mcp_hub.api import sse
 from llm_mcp_hub.testing.hub import create_test_hub
 
 CHAT = "/v1/chat/completions"
@@ -61,6 +62,68 @@ def test_after_the_first_chunk_the_error_is_the_first_one_s(chat):
 
     assert answered_by(response) == ("scripted", "scripted/one")
     assert events(response)[-1]["error"]["code"] == "provider_rate_limited"
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """A stream that is silent says so at once."""
+    monkeypatch.setattr(sse, "HOLD_SECONDS", 0.02)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.03)
+
+
+def slowly(http, scripted, path, body, headers=None):
+    """The answer to a request whose answer takes longer than a proxy would wait."""
+    scripted.go.clear()
+    with http.stream("POST", path, json=body | {"stream": True}, headers=headers) as response:
+        parts = response.iter_text()
+        first = next(parts)
+        scripted.go.set()
+        return response, first + "".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("order", "who"), [("hold", "scripted/one"), ("late ProviderRateLimited", "echo/echo")]
+)
+def test_a_chain_keeps_its_connection_alive_before_it_is_known_who_answers(
+    http, scripted, soon, order, who
+):
+    message = {"role": "user", "content": order}
+    body = {"model": CHAIN, "messages": [message], "seed": 1}
+    response, text = slowly(http, scripted, CHAT, body, {"x-session-id": order.replace(" ", "-")})
+
+    assert response.status_code == 200
+    assert text.startswith(": keep-alive\n\n")
+    assert "x-hub-provider" not in response.headers
+    assert response.headers.get_list("x-hub-ignored") == ["seed"]
+    assert len(response.headers.get_list("x-turn-id")) == 1
+    data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")]
+    assert {json.loads(one)["model"] for one in data} == {who}
+    assert text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "event"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "late LoginRequired"}]}, "data: "),
+        ("/v1/responses", {"input": "late LoginRequired"}, "event: error"),
+        (
+            "/v1/messages",
+            {"max_tokens": 9, "messages": [{"role": "user", "content": "late LoginRequired"}]},
+            "event: error",
+        ),
+    ],
+)
+def test_when_nobody_can_answer_any_more_a_stream_that_has_begun_ends_with_the_error(
+    http, scripted, soon, path, body, event
+):
+    body = body | {"model": "scripted/one,scripted/two"}
+    response, text = slowly(http, scripted, path, body)
+
+    assert response.status_code == 200
+    assert text.startswith(": keep-alive\n\n")
+    last = text.rstrip("\n").rpartition("\n\n")[2]
+    assert last.startswith(event)
+    assert "scripted/one: Broke. scripted/two: Broke." in last
 
 
 @pytest.mark.parametrize("model", [{}, {"model": ""}, {"model": None}, {"model": "default"}])

@@ -20,12 +20,16 @@ from llm_mcp_hub.api.sse import EventStream
 from llm_mcp_hub.domain.chunk import Chunk
 from llm_mcp_hub.domain.completion import Completion
 from llm_mcp_hub.errors import HubError, MethodNotAllowed
+from llm_mcp_hub.services.attempts import AwaitedTurn
 from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.services.turn import Turn
 
 SESSION_HEADER = b"x-session-id"
+IGNORED_HEADER = b"x-hub-ignored"
 
 AnyTurn = Turn | FollowedTurn
+KnownTurn = AnyTurn | AwaitedTurn
+"""A turn, or one that is being opened and has an id already."""
 ErrorBody = Callable[[HubError], bytes]
 """The body of a failed request, JSON."""
 
@@ -53,7 +57,7 @@ class AnswerForm(Protocol):
         """A whole answer, JSON."""
         ...
 
-    def events(self, turn: AnyTurn) -> AnswerEvents:
+    def events(self, turn: KnownTurn) -> AnswerEvents:
         """The encoder of a streamed answer; made when there is the first to encode."""
         ...
 
@@ -74,6 +78,7 @@ class Answer:
         self._receive = receive
         self._send = send
         self._error_body = error_body
+        self._form: AnswerForm | None = None
         self._streamed: _Streamed | None = None
         self.headers: list[tuple[bytes, bytes]] = []
 
@@ -88,6 +93,7 @@ class Answer:
             stream: Send events, not the whole.
         """
         turn: AnyTurn | None = None
+        self._form = form if stream else None
         try:
             async with unless_client_leaves(self._receive) as watch:
                 turn = opening if isinstance(opening, FollowedTurn) else await opening
@@ -108,16 +114,38 @@ class Answer:
             if turn is not None:
                 await turn.aclose()
 
+    def await_first_chunk(self, turn: AwaitedTurn) -> None:
+        """Keep the client's connection alive from now on, if it is to get events.
+
+        Who answers is not in the headers if they have to be sent before that is certain.
+        """
+        if self._form is None:
+            return
+        if self._streamed is None:
+            self._introduce(turn)
+            self._streamed = _Streamed(EventStream(self._send, self.headers), self._form, turn)
+        self._streamed.turn = turn
+
     def introduce(self, turn: AnyTurn) -> None:
         """Say in the headers, and in the log from now on, what turn it is."""
+        if self._streamed is None:
+            self._introduce(turn)
+        if isinstance(turn, Turn):
+            self.headers += model_headers(turn.model_id)
+
+    def ignores(self, names: tuple[str, ...]) -> None:
+        """Say in the headers which fields of the request have no effect; the last word counts."""
+        if names:
+            self.headers[:] = [header for header in self.headers if header[0] != IGNORED_HEADER]
+            self.headers.append((IGNORED_HEADER, ", ".join(names).encode()))
+
+    def _introduce(self, turn: KnownTurn) -> None:
         structlog.contextvars.bind_contextvars(turn_id=turn.turn_id, session_id=turn.session_id)
         self.headers.append((b"x-turn-id", turn.turn_id.encode()))
         if turn.session_id is not None:
             self.headers.append((SESSION_HEADER, turn.session_id.encode()))
-        if isinstance(turn, Turn):
-            self.headers += model_headers(turn.model_id)
-            if turn.admission is not None:
-                self.headers += limit_headers(turn.admission)
+        if not isinstance(turn, FollowedTurn) and turn.admission is not None:
+            self.headers += limit_headers(turn.admission)
 
     def _introduce_model(self, turn: AnyTurn) -> None:
         """Say who answers, where that was not certain before the first chunk had come."""
@@ -154,7 +182,10 @@ class Answer:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _write_events(self, turn: AnyTurn, form: AnswerForm) -> None:
-        streamed = self._streamed = _Streamed(EventStream(self._send, self.headers), form, turn)
+        streamed = self._streamed
+        if streamed is None:
+            streamed = self._streamed = _Streamed(EventStream(self._send, self.headers), form, turn)
+        streamed.turn = turn
         async for chunks in turn:
             if not streamed.stream.started:
                 self._introduce_model(turn)
@@ -169,11 +200,11 @@ class Answer:
 class _Streamed:
     """An answer on its way as events."""
 
-    def __init__(self, stream: EventStream, form: AnswerForm, turn: AnyTurn) -> None:
+    def __init__(self, stream: EventStream, form: AnswerForm, turn: KnownTurn) -> None:
         self.stream = stream
+        self.turn = turn
         self._form = form
-        self._turn = turn
 
     @cached_property
     def events(self) -> AnswerEvents:
-        return self._form.events(self._turn)
+        return self._form.events(self.turn)

@@ -21,6 +21,7 @@ from llm_mcp_hub.api.turn_request import TurnCall, turn_call
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.errors import MethodNotAllowed
 from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.services.attempts import AwaitedTurn
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.follow import FollowedTurn
 
@@ -94,14 +95,17 @@ async def open_turn(
         principal: Who asks.
         command: What for.
         ignored: Names of fields of the request that have no effect.
-        answer: Has `headers`.
+        answer: Gets the headers, and is told of a turn whose first chunk is awaited.
     """
-    turn = await hub.chat.open_turn(principal, command)
+
+    def awaits(turn: AwaitedTurn) -> None:
+        answer.ignores(ignored)
+        answer.await_first_chunk(turn)
+
+    turn = await hub.chat.open_turn(principal, command, awaits)
     provider = hub.registry.find(turn.model_id.partition("/")[0])
-    if provider is not None:
-        ignored += tuple(provider.ignored(command.options))
-    if ignored:
-        answer.headers.append((b"x-hub-ignored", ", ".join(ignored).encode()))
+    names = provider.ignored(command.options) if provider is not None else ()
+    answer.ignores((*ignored, *names))
     if isinstance(turn, FollowedTurn):
         answer.headers.append((b"idempotent-replayed", b"true"))
     return turn

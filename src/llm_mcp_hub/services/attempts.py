@@ -3,7 +3,8 @@
 Guarantees: the next one is asked only if the one before has said nothing and can't answer now; an
 error of the request itself, or one that comes after the first chunk, ends the turn; what was asked
 in vain is closed before the next is asked. Where there is only one model, nothing is waited for
-that a turn would not wait for anyway.
+that a turn would not wait for anyway; where there are several, whoever waits is told from when on
+only the first chunk is awaited.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import Chunk
@@ -30,6 +32,7 @@ from llm_mcp_hub.errors import (
 )
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.catalog import Target
+from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.running import Opening
 from llm_mcp_hub.services.tool_checks import check_capabilities
 from llm_mcp_hub.within import within
@@ -54,6 +57,26 @@ CLOSE_SECONDS = 10.0
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
+class AwaitedTurn(Struct, frozen=True):
+    """A turn that is being opened, and of which nothing but the first chunk is awaited.
+
+    Attributes:
+        session_id: None if nothing is remembered.
+        model_id: `provider/name` of who is asked. Another one may answer.
+        created_at: Unix seconds.
+        admission: How it was let in; None if its principal has no limits.
+    """
+
+    turn_id: str
+    session_id: str | None
+    model_id: str
+    created_at: float
+    admission: Admission | None
+
+
+Awaits = Callable[[AwaitedTurn], None]
+
+
 class Attempts:
     """The attempts of one turn, of which at most one answers.
 
@@ -61,19 +84,27 @@ class Attempts:
         targets: Whom to ask, in this order; at least one.
         admit: Refuses for the provider of a name that takes no turns.
         opening: The opening of the turn, which is told whom it is with.
+        awaits: Told, of a chain alone, whenever somebody has taken the turn and has said nothing.
 
     Attributes:
+        turn: What `awaits` is told of the turn; nothing as long as it is None.
         target: Who is asked, or has answered; after a failure, whose failure is reported.
     """
 
-    __slots__ = ("_admit", "_opening", "_targets", "target")
+    __slots__ = ("_admit", "_awaits", "_opening", "_targets", "target", "turn")
 
     def __init__(
-        self, targets: Sequence[Target], admit: Callable[[str], None], opening: Opening
+        self,
+        targets: Sequence[Target],
+        admit: Callable[[str], None],
+        opening: Opening,
+        awaits: Awaits | None = None,
     ) -> None:
         self._targets = targets
         self._admit = admit
         self._opening = opening
+        self._awaits = awaits
+        self.turn: AwaitedTurn | None = None
         self.target = targets[0]
         opening.of(self.target.provider.name)
 
@@ -111,7 +142,10 @@ class Attempts:
             try:
                 self._admit(target.provider.name)
                 check_capabilities(target.provider, asked)
-                return asked, await _begun(await target.provider.open_turn(asked))
+                stream = await target.provider.open_turn(asked)
+                if self._awaits is not None and self.turn is not None:
+                    self._awaits(msgspec.structs.replace(self.turn, model_id=target.id))
+                return asked, await _begun(stream)
             except (*NOT_NOW, UnsupportedParameter) as error:
                 failures.append((target, error))
                 log.warning(

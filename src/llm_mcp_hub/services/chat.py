@@ -20,7 +20,7 @@ from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
-from llm_mcp_hub.services.attempts import Attempts
+from llm_mcp_hub.services.attempts import Attempts, AwaitedTurn, Awaits
 from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
 from llm_mcp_hub.services.choice import ModelChoice
@@ -66,8 +66,15 @@ class ChatService:
         """Open no more turns."""
         self._draining = True
 
-    async def open_turn(self, principal: Principal, command: ChatCommand) -> Turn | FollowedTurn:
+    async def open_turn(
+        self, principal: Principal, command: ChatCommand, awaits: Awaits | None = None
+    ) -> Turn | FollowedTurn:
         """Begin a turn, or follow the one that has the command's key already.
+
+        Args:
+            principal: Who asks.
+            command: What for.
+            awaits: See `Attempts`: opening a turn of a chain takes until its first chunk.
 
         Raises:
             InvalidRequest: Nothing to answer, a session id that won't do, or tools, results or a
@@ -84,7 +91,7 @@ class ChatService:
         if self._draining:
             raise refused()
         with Opening(self._context.running) as opening:
-            turn = await self._open_turn(principal, command, opening)
+            turn = await self._open_turn(principal, command, opening, awaits)
         if self._events.listening and isinstance(turn, Turn):
             self._events.publish(
                 EventName.TURN_STARTED,
@@ -96,13 +103,17 @@ class ChatService:
         return turn
 
     async def _open_turn(
-        self, principal: Principal, command: ChatCommand, being_opened: Opening
+        self,
+        principal: Principal,
+        command: ChatCommand,
+        being_opened: Opening,
+        awaits: Awaits | None,
     ) -> Turn | FollowedTurn:
         started = time.perf_counter()
         _check(command)
         model = await self._choice.choose(principal, command.model, None, command.session_id)
         targets = await self._catalog.route(model)
-        attempts = Attempts(targets, self._catalog.admit, being_opened)
+        attempts = Attempts(targets, self._catalog.admit, being_opened, awaits)
         head = JournalHead(
             turn_id=new_turn_id(),
             principal=principal.name,
@@ -190,6 +201,8 @@ class ChatService:
         being_opened.turn_id = turn_id
         if hold is not None:
             being_opened.on = (principal.name, hold.session_id)
+        session_id = hold.session_id if hold is not None else None
+        attempts.turn = AwaitedTurn(turn_id, session_id, head.model_id, head.created_at, admission)
         spent = Spent()
         try:
             request, stream = await open_answer(attempts, request, demands_of(command), spent)
@@ -213,7 +226,6 @@ class ChatService:
         live: LiveTurn | None = None
         resumable = command.resumable and self._context.journals.enabled
         if command.key is not None or command.note or resumable:
-            session_id = hold.session_id if hold is not None else None
             head = msgspec.structs.replace(
                 head, session_id=session_id, model_id=model_id, digest=opening.digest
             )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from llm_mcp_hub.api.answer import AnyTurn
+from llm_mcp_hub.api.answer import AnyTurn, KnownTurn
 from llm_mcp_hub.api.anthropic.errors import message_error
 from llm_mcp_hub.api.anthropic.objects import (
     BlockDelta,
@@ -218,6 +218,6 @@ class MessagesForm:
         answer = whole(completion, turn.turn_id, turn.model_id, show_thinking=self._show_thinking)
         return _encode(answer)
 
-    def events(self, turn: AnyTurn) -> EventEncoder:
+    def events(self, turn: KnownTurn) -> EventEncoder:
         """The encoder of a streamed answer."""
         return EventEncoder(turn.turn_id, turn.model_id, show_thinking=self._show_thinking)

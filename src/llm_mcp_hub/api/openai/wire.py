@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llm_mcp_hub.api.answer import AnyTurn
+from llm_mcp_hub.api.answer import AnyTurn, KnownTurn
 from llm_mcp_hub.api.errors import error_body
 from llm_mcp_hub.api.openai.schemas import (
     ChatCompletion,
@@ -237,7 +237,7 @@ class ChatForm:
         )
         return _encode(answer)
 
-    def events(self, turn: AnyTurn) -> EventEncoder:
+    def events(self, turn: KnownTurn) -> EventEncoder:
         """The encoder of a streamed answer."""
         return EventEncoder(
             turn.turn_id,

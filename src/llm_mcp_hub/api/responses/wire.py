@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from llm_mcp_hub.api.answer import AnyTurn
+from llm_mcp_hub.api.answer import AnyTurn, KnownTurn
 from llm_mcp_hub.api.responses.maker import Maker, error_told
 from llm_mcp_hub.api.responses.objects import (
     Echo,
@@ -195,7 +195,7 @@ class ResponseForm:
         output = output_of_completion(turn.turn_id, completion, refusals=maker.refusals)
         return _encode(maker.ended(output, completion))
 
-    def events(self, turn: AnyTurn) -> ResponseEvents:
+    def events(self, turn: KnownTurn) -> ResponseEvents:
         """The encoder of a streamed answer."""
         return ResponseEvents(self._maker(turn), self._seen)
 
@@ -203,7 +203,7 @@ class ResponseForm:
         """An answer that is made in the background, JSON."""
         return _encode(self._maker(turn).running())
 
-    def _maker(self, turn: AnyTurn) -> Maker:
+    def _maker(self, turn: KnownTurn) -> Maker:
         return Maker(turn.turn_id, turn.created_at, turn.model_id, self._echo)
 
 
