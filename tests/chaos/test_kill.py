@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply
+from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi, Reply, ToolCall
 
 from . import processes
 from .served import ServedHub, until
@@ -114,6 +114,43 @@ def test_the_real_claude_code_dies_with_the_hub(serve: Serve, claude: str, tmp_p
         hub = serve({"claude": settings})
         there = kill_while_turns_run(hub, "claude", "sonnet", "question {}")
     assert len(there) > TURNS
+
+
+class CountingApi(FakeMessagesApi):
+    """Counts the requests that begin, also those whose body never comes."""
+
+    begun = 0
+
+    async def read(self, http: Any) -> Any:
+        self.begun += 1
+        return await super().read(http)
+
+
+@pytest.mark.real_cli
+def test_the_real_claude_code_asks_nothing_more_when_its_hub_dies_during_a_call(
+    serve: Serve, claude: str, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("sk-ant-oat01-test-not-a-real-token\n")
+    token.chmod(0o600)
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    with CountingApi() as vendor:
+        vendor.default = Reply(text="", calls=(ToolCall("mcp__client__look", {}),))
+        settings = {
+            "executable": claude,
+            "oauth_token_file": str(token),
+            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
+            "pool": POOL,
+        }
+        hub = serve({"claude": settings})
+        for number in range(TURNS):
+            message = {"role": "user", "content": f"question {number}"}
+            body = {"model": "claude/sonnet", "messages": [message], "tools": tools}
+            answer = hub.client.post("/v1/chat/completions", json=body).json()
+            assert answer["choices"][0]["finish_reason"] == "tool_calls"
+        hub.kill()
+        until_all_is_gone(hub)
+        assert vendor.begun == TURNS
 
 
 @pytest.mark.parametrize("seen", [1, 2, 4])

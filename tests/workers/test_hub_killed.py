@@ -267,7 +267,6 @@ FIRST = """
     signal.signal(signal.SIGTERM, signalled)
     os.write(1, b"up\\n")
     sys.stdin.read()
-    time.sleep(0.1)  # what it would do at the end of its input takes a moment
     first("end of input")
     while True: time.sleep(60)
 """

@@ -7,7 +7,8 @@ behind, tells what each worker takes, and deletes the directories of hubs that d
 reaper.
 
 Hub to reaper, lines on standard input: `worker NUMBER PID STARTED [CONTROL_GROUP]`, `signal NUMBER`
-for one that the end of its input does not end, `end NUMBER`, `bye`.
+for one that the end of its input does not end, and whose input therefore stays open until it was
+signalled (where there is /proc), `end NUMBER`, `bye`.
 Reaper to hub, lines on standard output: `usage` with `NUMBER:RSS_BYTES:CPU_SECONDS:PROCESSES` for
 each worker, and `ended NUMBER` once nothing of a worker runs any more.
 """
@@ -56,6 +57,7 @@ class Reaper:
         self._ending: set[str] = set()
         self._leaders: dict[str, Process] = {}
         self._signalled: set[str] = set()
+        self._inputs: dict[str, int] = {}
         self._groups: dict[str, str] = {}
         self._heard = b""
         self._poll = select.poll()
@@ -82,7 +84,7 @@ class Reaper:
                 now = time.monotonic()
                 next_look = now + max(SAMPLE_SECONDS, SHARE * (now - begun))
         self._hear_the_rest()
-        # Not after their input has ended: to some that is a reason to go on, at somebody's cost.
+        # Before their input ends: to some that is a reason to go on, at somebody's cost.
         _send_all([self._leaders[n] for n in self._signalled & set(self._leaders)], signal.SIGTERM)
         self._reap()
         _kill_groups(self._groups.values())
@@ -115,9 +117,11 @@ class Reaper:
                     self._tell(number, int(pid), started)
                 case ["signal", number]:
                     self._signalled.add(number)
+                    self._keep_open(number)
                 case ["end", number]:
                     self._workers.discard(number)
                     self._signalled.discard(number)
+                    self._close_input(number)
                     self._leaders.pop(number, None)
                     self._groups.pop(number, None)
                     self._ending.add(number)
@@ -131,6 +135,19 @@ class Reaper:
         if seen is not None and started in ("?", seen.started):
             self._leaders[number] = seen
             self._family.tell(number, pid, seen.started)
+
+    def _keep_open(self, number: str) -> None:
+        """Be one more that could write to a worker, so that its input does not end with the hub."""
+        leader = self._leaders.get(number)
+        if leader is not None:
+            self._close_input(number)
+            with suppress(OSError):  # no /proc, or it has ended
+                path = f"/proc/{leader.pid}/fd/0"
+                self._inputs[number] = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+
+    def _close_input(self, number: str) -> None:
+        if number in self._inputs:
+            os.close(self._inputs.pop(number))
 
     def _look(self) -> None:
         members = self._family.members(processes())
