@@ -4,13 +4,13 @@ Guarantee: a request is either understood or refused. What changes the answer an
 honoured is refused by name; what merely tunes it is accepted and named in `ignored`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llm_mcp_hub.api.responses.input_items import Said, converted, parsed_items, said
+from llm_mcp_hub.api.responses.input_items import converted, parsed_items, said
 from llm_mcp_hub.api.responses.objects import Echo
 from llm_mcp_hub.api.responses.schemas import (
     AllowedTools,
@@ -80,11 +80,6 @@ def convert_request(request: ResponseRequest) -> Converted:
         response_format=_response_format(request.text.format if request.text else None),
         ignored=tuple(_ignored(request)),
     )
-
-
-def said_in(request: Converted, kept: Mapping[str, InputItem | None]) -> Said:
-    """What is said in a request; `kept` as for `said`."""
-    return said(request.items, kept)
 
 
 def echo(request: ResponseRequest, conversation: str | None, *, store: bool) -> Echo:

@@ -199,10 +199,6 @@ class ResponseForm:
         """The encoder of a streamed answer."""
         return ResponseEvents(self._maker(turn), self._seen)
 
-    def running(self, turn: AnyTurn) -> bytes:
-        """An answer that is made in the background, JSON."""
-        return _encode(self._maker(turn).running())
-
     def _maker(self, turn: KnownTurn) -> Maker:
         return Maker(turn.turn_id, turn.created_at, turn.model_id, self._echo)
 
