@@ -120,6 +120,8 @@ def test_when_nobody_can_answer_any_more_a_stream_that_has_begun_ends_with_the_e
     response, text = slowly(http, scripted, path, body)
 
     assert response.status_code == 200
+    assert response.headers.get("request-id", response.headers["x-turn-id"]).startswith("turn-")
+    assert ("request-id" in response.headers) is (path == "/v1/messages")
     assert text.startswith(": keep-alive\n\n")
     last = text.rstrip("\n").rpartition("\n\n")[2]
     assert last.startswith(event)

@@ -24,6 +24,7 @@ from llm_mcp_hub.services.attempts import AwaitedTurn
 from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.services.turn import Turn
 
+TURN_HEADER = b"x-turn-id"
 SESSION_HEADER = b"x-session-id"
 IGNORED_HEADER = b"x-hub-ignored"
 
@@ -72,6 +73,7 @@ class Answer:
 
     Attributes:
         headers: Sent with it, beside those that every answer has.
+        id_headers: Those that have the turn's id.
     """
 
     def __init__(self, receive: Receive, send: Send, error_body: ErrorBody) -> None:
@@ -81,6 +83,7 @@ class Answer:
         self._form: AnswerForm | None = None
         self._streamed: _Streamed | None = None
         self.headers: list[tuple[bytes, bytes]] = []
+        self.id_headers: tuple[bytes, ...] = (TURN_HEADER,)
 
     async def write(
         self, opening: Awaitable[AnyTurn] | FollowedTurn, form: AnswerForm, *, stream: bool
@@ -141,7 +144,8 @@ class Answer:
 
     def _introduce(self, turn: KnownTurn) -> None:
         structlog.contextvars.bind_contextvars(turn_id=turn.turn_id, session_id=turn.session_id)
-        self.headers.append((b"x-turn-id", turn.turn_id.encode()))
+        turn_id = turn.turn_id.encode()
+        self.headers += [(name, turn_id) for name in self.id_headers]
         if turn.session_id is not None:
             self.headers.append((SESSION_HEADER, turn.session_id.encode()))
         if not isinstance(turn, FollowedTurn) and turn.admission is not None:

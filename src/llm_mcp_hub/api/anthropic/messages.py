@@ -4,8 +4,8 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Scope
 
-from llm_mcp_hub.api.answer import Answer, AnyTurn
-from llm_mcp_hub.api.anthropic.convert import Converted, convert_request
+from llm_mcp_hub.api.answer import TURN_HEADER, Answer
+from llm_mcp_hub.api.anthropic.convert import convert_request
 from llm_mcp_hub.api.anthropic.errors import error_body
 from llm_mcp_hub.api.anthropic.schemas import MessagesRequest
 from llm_mcp_hub.api.anthropic.wire import MessagesForm
@@ -20,6 +20,7 @@ from llm_mcp_hub.hub import Hub
 PATH = "/v1/messages"
 COUNT_PATH = "/v1/messages/count_tokens"
 REQUEST_ID_HEADER = b"request-id"
+"""Whose value Anthropic's clients show as the id of the request."""
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 
@@ -33,8 +34,10 @@ def messages_handlers(hub: Hub, gate: Gate) -> list[ASGIRouteHandler]:
     async def serve(call: TurnCall, answer: Answer) -> None:
         request = decode(_decoder, call.body)
         converted = convert_request(request)
+        command = call.addressed(converted.command)
+        answer.id_headers = (TURN_HEADER, REQUEST_ID_HEADER)
         await answer.write(
-            _open(hub, call, converted, answer),
+            open_turn(hub, call.principal, command, converted.ignored, answer),
             MessagesForm(show_thinking=converted.show_thinking),
             stream=bool(request.stream),
         )
@@ -50,11 +53,3 @@ def messages_handlers(hub: Hub, gate: Gate) -> list[ASGIRouteHandler]:
         turn_handler(PATH, hub, admit, error_body, serve),
         turn_handler(COUNT_PATH, hub, admit, error_body, count),
     ]
-
-
-async def _open(hub: Hub, call: TurnCall, converted: Converted, answer: Answer) -> AnyTurn:
-    """Open the turn, whose id Anthropic's clients show as that of the request."""
-    command = call.addressed(converted.command)
-    turn = await open_turn(hub, call.principal, command, converted.ignored, answer)
-    answer.headers.append((REQUEST_ID_HEADER, turn.turn_id.encode()))
-    return turn
