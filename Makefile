@@ -6,6 +6,9 @@ SHELL := /bin/bash
 UV := .ci/uv
 PYTHON := .venv/bin/python
 ARGS ?=
+# Half of the suite's time is waiting for processes and their time limits: two tests more than there
+# are cores keep those busy.
+TESTS_AT_ONCE ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 .PHONY: help run test test-n8n install tools pages lint typecheck check docs bench bench-tools bench-mcp soak lock clean
@@ -18,7 +21,7 @@ run: .venv/run ## Serve the hub with the demo provider, beside whatever real one
 	@exec .venv/bin/llm-mcp-hub serve --demo --data-dir .data $(ARGS)
 
 test: .venv/dev tools pages lint typecheck ## Install what the tests need and run everything
-	$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+	$(PYTHON) -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(ARGS)
 
 test-n8n: .venv/dev tools ## Have a real n8n run the workflows of examples/n8n; installs 2.4 GB
 	@.ci/n8n/install
