@@ -14,7 +14,7 @@ from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from . import chaos_provider, processes
 
 SEED_VARIABLE = "HUB_TEST_CHAOS_SEED"
-SECONDS_VARIABLE = "HUB_TEST_CHAOS_SECONDS"
+TIMES_VARIABLE = "HUB_TEST_CHAOS_TIMES"
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def seed() -> int:
 
 
 @pytest.fixture
-def chaos_seconds() -> float:
-    return float(os.environ.get(SECONDS_VARIABLE, "30"))
+def chaos_times() -> int:
+    """How often each fault is committed, however long that takes."""
+    return int(os.environ.get(TIMES_VARIABLE, "5"))
 
 
 @pytest.fixture

@@ -21,15 +21,17 @@ class Injector:
     Args:
         marker: An argument that every worker has.
         chance: Decides the order of faults, their victims and their moments.
+        times: How often it commits each of them.
 
     Attributes:
         committed: How often each fault was committed.
     """
 
-    def __init__(self, marker: str, chance: random.Random) -> None:
+    def __init__(self, marker: str, chance: random.Random, times: int) -> None:
         self.committed: Counter[str] = Counter()
         self._marker = marker
         self._chance = chance
+        self._times = times
         self._deck: list[str] = []
         self._own = {fault.__name__: signal.SIGRTMIN + n for n, fault in enumerate(FAULTS)}
 
@@ -38,11 +40,11 @@ class Injector:
         """The names of all faults."""
         return [KILL, STOP, STOP_FOR_A_WHILE, *self._own]
 
-    async def run(self, over: asyncio.Event) -> None:
-        """Commit faults until it is over."""
+    async def run(self) -> None:
+        """Commit faults until each was committed so often."""
         continuing: set[asyncio.Task[None]] = set()
-        while not over.is_set():
-            await pause(over, self._chance.expovariate(1 / EVERY_SECONDS))
+        while any(self.committed[fault] < self._times for fault in self.faults):
+            await asyncio.sleep(self._chance.expovariate(1 / EVERY_SECONDS))
             victims = sorted(processes.running_program(self._marker, "chaos"))
             if victims:
                 pid, fault = self._chance.choice(victims), self._next()
@@ -50,7 +52,7 @@ class Injector:
                     self._commit(pid, fault)
                 if fault == STOP_FOR_A_WHILE:
                     seconds = self._chance.uniform(*STOPPED_SECONDS)
-                    continuing.add(asyncio.create_task(_continue(pid, seconds, over)))
+                    continuing.add(asyncio.create_task(_continue(pid, seconds)))
         if continuing:
             await asyncio.wait(continuing)
 
@@ -68,13 +70,7 @@ class Injector:
         self.committed[fault] += 1
 
 
-async def _continue(pid: int, seconds: float, over: asyncio.Event) -> None:
-    await pause(over, seconds)
+async def _continue(pid: int, seconds: float) -> None:
+    await asyncio.sleep(seconds)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-
-
-async def pause(over: asyncio.Event, seconds: float) -> None:
-    """Let so much time pass, unless it is over before."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(over.wait(), seconds)

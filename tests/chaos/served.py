@@ -124,4 +124,4 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
-        tick.wait(0.02)
+        tick.wait(0.005)

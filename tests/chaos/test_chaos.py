@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from llm_mcp_hub.domain.status import PoolFigures
 from llm_mcp_hub.testing.hub import TestHub
 
 from . import census
-from .injector import Injector, pause
+from .injector import Injector
 from .talks import REQUEST_SECONDS, How, Talk, Violation, summary
 
 CLIENTS = 32
@@ -63,8 +64,14 @@ async def take_part(
         await pause(over, chance.expovariate(1 / THINKING_SECONDS))
 
 
+async def pause(over: asyncio.Event, seconds: float) -> None:
+    """Let so much time pass, unless it is over before."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), seconds)
+
+
 async def run(
-    hub: TestHub, tokens: list[str], injector: Injector, seed: int, seconds: float
+    hub: TestHub, tokens: list[str], injector: Injector, seed: int
 ) -> tuple[Counter[str], list[str]]:
     """The whole of it; returns how turns ended and what promises were broken."""
     outcomes: Counter[str] = Counter()
@@ -85,11 +92,11 @@ async def run(
                 ]
             )
         async with asyncio.TaskGroup() as group:
-            breaking = group.create_task(injector.run(over))
+            breaking = group.create_task(injector.run())
             for number, talks in enumerate(clients):
                 chance = random.Random(f"{seed} {number}")
                 group.create_task(take_part(talks, chance, over, violations))
-            await asyncio.wait([breaking], timeout=seconds)
+            await asyncio.wait([breaking])
             over.set()
         await until_idle(hub)
         for talks in clients:
@@ -106,7 +113,7 @@ async def until_idle(hub: TestHub) -> None:
     status = hub.hub.registry.get("chaos").status
     async with asyncio.timeout(SETTLE_SECONDS):
         while not is_idle(status().pool):  # noqa: ASYNC110  # a state that has no event
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
 
 
 def is_idle(pool: PoolFigures) -> bool:
@@ -129,18 +136,20 @@ def check_same(before: census.Census, now: Callable[[], census.Census]) -> None:
 
 
 async def check_it_answers(hub: TestHub, token: str, secret: str, forgiven: int = 0) -> None:
-    """A conversation of some turns, with so many failures at most."""
+    """Two conversations of some turns, with so many failures at most."""
     outcomes: Counter[str] = Counter()
+    talks = []
     async with httpx.AsyncClient(base_url=hub.base_url, timeout=REQUEST_SECONDS) as client:
         for session in (f"{secret}.named", None):
-            talk = Talk(client, token, secret, session, outcomes)
+            talks.append(Talk(client, token, secret, session, outcomes))
             patient = random.Random(2)
             while outcomes[How.DONE] < 3:
-                if await talk.turn(patient) not in set(How):
+                if await talks[-1].turn(patient) not in set(How):
                     forgiven -= 1
                 assert forgiven >= 0, outcomes
             outcomes.clear()
-            await until_idle(hub)
+        await until_idle(hub)
+        for talk in talks:
             await talk.audit()
 
 
@@ -151,23 +160,24 @@ def test_no_promise_is_broken_while_workers_are(
     marker: str,
     temporary: Path,
     seed: int,
-    chaos_seconds: float,
+    chaos_times: int,
 ) -> None:
     with make_hub(**SETTINGS) as hub:  # what is made once for a process is there afterwards
         asyncio.run(check_it_answers(hub, hub.token("warm"), "warm"))
     before = census.take(temporary)
-    injector = Injector(marker, random.Random(seed))
+    injector = Injector(marker, random.Random(seed), chaos_times)
     with make_hub(**SETTINGS) as hub:
         tokens = [hub.token(f"principal{number}") for number in range(PRINCIPALS)]
         asyncio.run(check_it_answers(hub, tokens[0], "before"))
         at_rest = census_at_rest(hub, temporary)
 
-        outcomes, violations = asyncio.run(run(hub, tokens, injector, seed, chaos_seconds))
+        outcomes, violations = asyncio.run(run(hub, tokens, injector, seed))
         print(summary(outcomes, injector.committed))  # noqa: T201
         pool = hub.hub.registry.get("chaos").status().pool
 
         assert violations == []
         assert set(injector.committed) == set(injector.faults)
+        assert min(injector.committed.values()) >= chaos_times
         assert outcomes[How.DONE] > outcomes.total() / 2
         assert outcomes[How.LEFT] > 0
         assert outcomes[How.RESUMED] > 0
