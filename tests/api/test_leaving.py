@@ -11,6 +11,9 @@ from llm_mcp_hub.domain.turn import Outcome, TurnRecord
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.testing.hub import create_test_hub
 
+RESUME_SECONDS = 0.05
+"""How long a turn waits here for a client that has left: nobody comes back."""
+
 
 class Records:
     """A plugin that keeps what it is told of turns."""
@@ -33,8 +36,9 @@ def records():
 
 @pytest.fixture(scope="module")
 def hub(records, scripted):
+    settings = {"turns": {"resume_seconds": RESUME_SECONDS}}
     plugins = [("records", records), ("scripted", scripted)]
-    with create_test_hub(word_seconds=0.01, plugins=plugins) as served:
+    with create_test_hub(settings, word_seconds=0.01, plugins=plugins) as served:
         yield served
 
 

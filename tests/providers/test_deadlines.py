@@ -292,7 +292,8 @@ async def test_a_slow_reader_does_not_make_the_program_late(
     worker = stream._lease.member.worker
     batches = aiter(stream)
     assert await anext(batches) == [TextChunk("a")]
-    # The watch has had its look several times over, and found the reader to be late.
+    stream._watch._check()  # by itself it would look with the first heartbeat
+    # It has had its look several times over, and found the reader to be late.
     first_look = stream._watch._handle.when()
     await until(lambda: stream._watch._handle.when() > first_look + 0.1)
     worker.send(b'["turn",[["finish","stop"]]]\n')

@@ -245,7 +245,8 @@ async def test_a_client_that_asks_for_progress_hears_signs_of_life(connect_to, d
 async def test_a_connection_that_breaks_ends_the_turn_unless_the_client_comes_back(
     scripted, until, coming_back
 ):
-    settings = {"turns": {"resume_seconds": 0.5}}
+    seconds = 0.1
+    settings = {"turns": {"resume_seconds": seconds}}
     with create_test_hub(settings, plugins=[("scripted", scripted)]) as hub:
         headers = {**hub.headers(), "accept": "application/json, text/event-stream"}
         async with httpx2.AsyncClient(base_url=hub.base_url, headers=headers, timeout=30) as http:
@@ -275,7 +276,7 @@ async def test_a_connection_that_breaks_ends_the_turn_unless_the_client_comes_ba
                 if coming_back:
                     await asyncio.to_thread(until, lambda: live.caller_left)
                     # In the loop that would end the turn, and later than it would.
-                    await asyncio.to_thread(hub.call, asyncio.sleep(1))
+                    await asyncio.to_thread(hub.call, asyncio.sleep(2 * seconds))
                     assert scripted.running == 1
                     scripted.go.set()
                     assert '"text":"done"' in (await fetched.aread()).decode()
