@@ -238,18 +238,18 @@ def test_a_provider_that_is_turned_off_in_the_configuration_can_not_be_turned_on
         ),
     ],
 )
-def test_what_can_not_be_added_is_refused_by_name_and_kept_nowhere(own, admin, body, param):
-    refused = admin.post("/v1/providers", json=body)
+def test_what_can_not_be_added_is_refused_by_name_and_kept_nowhere(hub, http, body, param):
+    refused = http.post("/v1/providers", json=body)
     assert refused.status_code == 400
     assert refused.json()["error"]["param"] == param
-    assert [one["name"] for one in admin.get("/v1/providers").json()["data"]] == ["echo"]
-    assert own.call(own.hub.store.list_records("providers")).records == ()
+    assert [one["name"] for one in listed(http)] == ["scripted", "echo"]
+    assert hub.call(hub.hub.store.list_records("providers")).records == ()
 
 
 @pytest.mark.parametrize("field", ["command", "executable", "environment", "args", "base_url"])
-def test_a_field_that_is_none_of_the_three_is_refused(own, admin, field):
+def test_a_field_that_is_none_of_the_three_is_refused(http, field):
     body = {"name": "office", "kind": "echo", field: "x"}
-    refused = admin.post("/v1/providers", json=body)
+    refused = http.post("/v1/providers", json=body)
     assert refused.status_code == 400
     assert field in refused.json()["error"]["message"]
 

@@ -115,10 +115,9 @@ def test_the_summary_is_of_the_last_sixty_minutes(own, chat_with):
     assert [one["provider"] for one in summary["groups"]] == ["echo", "scripted"]
 
 
-def test_empty_buckets_are_there_and_days_begin_where_the_caller_is(own):
-    _, admin, _ = own
+def test_empty_buckets_are_there_and_days_begin_where_the_caller_is(http):
     report = used(
-        admin,
+        http,
         **{"from": "2026-11-01T00:00+09:00", "to": "2026-11-07T23:00+09:00", "tz": "+09:00"},
     )
     starts = [one["start"] for one in report["data"]]
@@ -130,9 +129,8 @@ def test_empty_buckets_are_there_and_days_begin_where_the_caller_is(own):
 
 
 @pytest.mark.parametrize("tz", ["+09:00", " 09:00", "+0900", "Asia/Seoul", "-03:30", "Z", "utc"])
-def test_zones_that_are_understood(own, tz):
-    _, admin, _ = own
-    assert used(admin, tz=tz, bucket="month")["total"]["requests"] == 0
+def test_zones_that_are_understood(http, tz):
+    assert used(http, tz=tz, bucket="month")["total"]["requests"] == 0
 
 
 @pytest.mark.parametrize(
@@ -154,9 +152,8 @@ def test_zones_that_are_understood(own, tz):
         ({"format": "xml"}, "format"),
     ],
 )
-def test_what_is_not_understood_is_refused(own, params, param):
-    _, admin, _ = own
-    answer = admin.get("/v1/usage", params=params)
+def test_what_is_not_understood_is_refused(http, params, param):
+    answer = http.get("/v1/usage", params=params)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
 
