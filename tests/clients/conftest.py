@@ -1,5 +1,6 @@
 """A served hub, with the echo provider and the real Claude Code on a stand-in of its back end."""
 
+import secrets
 import tomllib
 from collections.abc import Iterator
 
@@ -55,7 +56,8 @@ def configured_headers() -> list[str]:
 def access(hub: TestHub, request: pytest.FixtureRequest) -> Access:
     """An access token for each client: sessions of one are not seen by another."""
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
-    return Access(hub.base_url, hub.token(name))
+    # A test process that gives some of a module's tests away may be given others of them later.
+    return Access(hub.base_url, hub.token(f"{name}-{secrets.token_hex(4)}"))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 import subprocess
 import sys
 import urllib.request
@@ -37,7 +38,7 @@ def worker() -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={"PATH": os.environ["PATH"], MARKER: "hub-tripwire/1"},
+        env={"PATH": os.environ["PATH"], MARKER: f"hub-{secrets.token_hex(6)}/1"},
     )
     with process:
         yield process
@@ -89,7 +90,8 @@ def test_a_process_that_has_left_its_parents_is_found(tripwire: Tripwire, order:
         found = tripwire.findings()
     for each in found:
         if "sleep 61" in each:
-            os.kill(int(each.split()[1]), 9)
+            with suppress(ProcessLookupError):  # `setsid` may have been another process
+                os.kill(int(each.split()[1]), 9)
 
 
 def test_its_command_leaves_all_traces(tripwire: Tripwire, order: Order) -> None:
