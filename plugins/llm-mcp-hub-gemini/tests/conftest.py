@@ -1,7 +1,7 @@
 """Fixtures of the Gemini plugin's tests: the fake back end, and the real Gemini CLI."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,3 +80,29 @@ def make_provider(
         return GeminiProvider(ProviderContext("gemini", made, data_dir, home))
 
     return make
+
+
+@pytest.fixture(scope="module")
+async def shared_provider(make_provider: MakeProvider) -> AsyncIterator[GeminiProvider]:
+    made = make_provider()
+    await made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def provider(shared_provider: GeminiProvider) -> AsyncIterator[GeminiProvider]:
+    """One that a module's tests share; each finds its workers at rest."""
+    yield shared_provider
+    await shared_provider._pool.settled()
+
+
+@pytest.fixture
+async def own_provider(
+    make_provider: MakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[GeminiProvider]:
+    """One whose state the test may spoil."""
+    monkeypatch.setattr("llm_mcp_hub.providers.self_test.RETEST_SECONDS", 0.0)
+    made = make_provider()
+    yield made
+    await made.aclose()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,31 +44,6 @@ PIXEL = (
 
 def ask(*messages: Any, model: str = MODEL, **fields: Any) -> Any:
     return turn_request(*messages, model=model, **fields)
-
-
-@pytest.fixture(scope="module")
-async def shared_provider(make_provider: MakeProvider) -> AsyncIterator[GeminiProvider]:
-    made = make_provider()
-    await made.start()
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-async def provider(shared_provider: GeminiProvider) -> AsyncIterator[GeminiProvider]:
-    yield shared_provider
-    await shared_provider._pool.settled()
-
-
-@pytest.fixture
-async def own_provider(
-    make_provider: MakeProvider, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[GeminiProvider]:
-    """One whose state the test may spoil."""
-    monkeypatch.setattr("llm_mcp_hub.providers.self_test.RETEST_SECONDS", 0.0)
-    made = make_provider()
-    yield made
-    await made.aclose()
 
 
 async def recovered(provider: GeminiProvider) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -69,20 +69,6 @@ def natively(request: Any) -> list[tuple[str, list[Any]]]:
                 shown.append(part)
         turns.append((role, shown))
     return turns
-
-
-@pytest.fixture(scope="module")
-async def shared_provider(make_provider: MakeProvider) -> AsyncIterator[GeminiProvider]:
-    made = make_provider()
-    await made.start()
-    yield made
-    await made.aclose()
-
-
-@pytest.fixture
-async def provider(shared_provider: GeminiProvider) -> AsyncIterator[GeminiProvider]:
-    yield shared_provider
-    await shared_provider._pool.settled()
 
 
 async def test_a_call_is_given_to_the_client_and_its_result_to_the_model(
@@ -364,14 +350,6 @@ async def test_a_conversation_that_waits_is_ended_without_another_word_to_the_ve
     finally:
         async with asyncio.timeout(5):
             await provider.aclose()
-
-
-@pytest.fixture
-async def own_provider(make_provider: MakeProvider) -> AsyncIterator[GeminiProvider]:
-    """One that holds no other conversations."""
-    made = make_provider()
-    yield made
-    await made.aclose()
 
 
 async def test_a_call_is_not_held_longer_than_the_tool_waits(
