@@ -1,10 +1,10 @@
 """The whole answer is the fold of the stream, and for an echo both are what was said."""
 
 import json
-from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.api.streams import batches, lines_of, texts
 
 from llm_mcp_hub.api.openai.wire import DONE, EventEncoder, whole
 from llm_mcp_hub.domain.chunk import (
@@ -18,20 +18,16 @@ from llm_mcp_hub.domain.chunk import (
 )
 from llm_mcp_hub.domain.completion import fold
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+TEXTS = texts(60)
 CHUNKS = st.lists(st.one_of(TEXTS.map(TextChunk), TEXTS.map(ReasoningChunk)), max_size=8)
 
 
 def numbered(data: bytes) -> list[tuple[int, str]]:
     """The id and the data of every event."""
-    *blocks, rest = data.decode().split("\n\n")
-    assert rest == ""
     found = []
-    for block in blocks:
-        number, _, line = block.partition("\n")
+    for number, line in lines_of(data):
         assert number.startswith("id: ")
         assert line.startswith("data: ")
-        assert "\n" not in line
         found.append((int(number[4:]), line[6:]))
     return found
 
@@ -47,9 +43,7 @@ def test_the_deltas_of_a_stream_join_to_the_whole_answer(chunks, cuts, include_u
     finish = FinishChunk(FinishReason.STOP, Usage(input_tokens=5, output_tokens=7))
     stream = [*chunks, finish]
     encoder = EventEncoder("turn-1", 0.0, "a/b", include_usage=include_usage)
-    bounds = [0, *sorted({cut for cut in cuts if cut < len(stream)}), len(stream)]
-    batches = [stream[a:b] for a, b in pairwise(bounds) if a < b]
-    data = b"".join(encoder.encode(batch) for batch in batches)
+    data = b"".join(encoder.encode(batch) for batch in batches(stream, cuts))
     completion = fold(stream)
     assert completion is not None
     data += encoder.end(completion, len(stream))

@@ -1,7 +1,7 @@
 """In Anthropic's dialect, too, the whole answer is the fold of the stream."""
 
 import json
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import msgspec
 import pytest
@@ -10,6 +10,7 @@ from anthropic.types import RawMessageStreamEvent
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from tests.api.streams import batches, lines_of, texts
 
 from llm_mcp_hub import errors
 from llm_mcp_hub.api.anthropic.objects import MessageEvent
@@ -26,7 +27,7 @@ from llm_mcp_hub.domain.chunk import (
 )
 from llm_mcp_hub.domain.completion import fold
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+TEXTS = texts(40)
 INPUTS = st.dictionaries(TEXTS, st.one_of(st.integers(-(2**31), 2**31), TEXTS, st.booleans()))
 USAGE = Usage(input_tokens=9, cached_tokens=4, output_tokens=7, reasoning_tokens=2)
 _events = TypeAdapter(RawMessageStreamEvent)
@@ -52,11 +53,8 @@ def streams(draw) -> list[Chunk]:
 
 def events(data: bytes) -> list[dict]:
     """The data of every event, whose name is its type."""
-    *blocks, rest = data.decode().split("\n\n")
-    assert rest == ""
     found = []
-    for block in blocks:
-        name, line = block.split("\n")
+    for name, line in lines_of(data):
         body = json.loads(line.removeprefix("data: "))
         msgspec.convert(body, MessageEvent)
         assert name == f"event: {body['type']}"
@@ -66,8 +64,7 @@ def events(data: bytes) -> list[dict]:
 
 def sent(stream: list[Chunk], cuts: list[int], *, show_thinking: bool) -> list[dict]:
     encoder = EventEncoder("turn-1", "a/b", show_thinking=show_thinking)
-    bounds = [0, *sorted({cut for cut in cuts if cut < len(stream)}), len(stream)]
-    data = b"".join(encoder.encode(stream[a:b]) for a, b in pairwise(bounds) if a < b)
+    data = b"".join(encoder.encode(batch) for batch in batches(stream, cuts))
     completion = fold(stream)
     assert completion is not None
     return events(data + encoder.end(completion, len(stream)))

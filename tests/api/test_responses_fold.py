@@ -1,12 +1,12 @@
 """Of the Responses API, too, the whole answer is the fold of the stream. Pure."""
 
 import json
-from itertools import pairwise
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.api.streams import batches, lines_of, texts
 
 from llm_mcp_hub.api.responses.convert import echo
 from llm_mcp_hub.api.responses.maker import Maker
@@ -38,7 +38,7 @@ from llm_mcp_hub.errors import QueueTimeout, RateLimited
 
 TURN = "turn-0123456789abcdef01234567"
 ECHO = echo(ResponseRequest("hello"), None, store=True)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TEXTS = texts(20)
 
 
 @st.composite
@@ -67,19 +67,15 @@ def maker() -> Maker:
 def sent(stream: list[Chunk], cuts: list[int] = [], seen: int | None = None) -> list[dict]:  # noqa: B006
     """The events of a stream that comes in batches."""
     encoder = ResponseEvents(maker(), seen)
-    bounds = [0, *sorted({cut for cut in cuts if 0 < cut < len(stream)}), len(stream)]
-    data = b"".join(encoder.encode(stream[a:b]) for a, b in pairwise(bounds))
+    data = b"".join(encoder.encode(batch) for batch in batches(stream, cuts))
     completion = fold(stream)
     assert completion is not None
     return events(data + encoder.end(completion, len(stream)))
 
 
 def events(data: bytes) -> list[dict]:
-    *blocks, rest = data.decode().split("\n\n")
-    assert rest == ""
     found = []
-    for block in blocks:
-        name, line = block.split("\n")
+    for name, line in lines_of(data):
         event = json.loads(line.removeprefix("data: "))
         assert name == f"event: {event['type']}"
         found.append(event)
