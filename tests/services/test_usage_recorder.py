@@ -6,10 +6,15 @@ import pytest
 
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.domain.usage import HOUR, MINUTE, figures
+from llm_mcp_hub.domain.usage import ANSWERED, HOUR, MINUTE, figures
 from llm_mcp_hub.errors import StateUnavailable
 from llm_mcp_hub.services import usage_recorder
-from llm_mcp_hub.services.usage_recorder import MAX_UNPROVED, OTHER, UsageRecorder
+from llm_mcp_hub.services.usage_recorder import (
+    MAX_UNCOUNTED,
+    MAX_UNPROVED,
+    OTHER,
+    UsageRecorder,
+)
 from llm_mcp_hub.state.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +100,7 @@ async def test_while_the_store_is_away_nothing_is_lost(store, recorder, until):
     for _ in range(5):
         recorder.record(turn())
     store.away = False
-    await until(lambda: recorder._batch is None and not recorder._counts)
+    await until(lambda: not (recorder._batch or recorder._counts or recorder._uncounted))
     assert (await total(store)).requests == 10
 
 
@@ -145,6 +150,14 @@ async def test_made_up_models_do_not_fill_the_store(store, recorder):
     assert len(models) == MAX_UNPROVED + 4
     assert {OTHER, "real-0", "real-1", "real-2"} <= models
     assert (await total(store)).failed == 10 * MAX_UNPROVED + 4
+
+
+async def test_turns_do_not_pile_up_until_they_are_written(recorder):
+    for _ in range(2 * MAX_UNCOUNTED + 1):
+        recorder.record(turn())
+    assert len(recorder._uncounted) == 1
+    (counts,) = recorder.totals().values()
+    assert counts[ANSWERED] == 2 * MAX_UNCOUNTED + 1
 
 
 async def test_what_waits_is_bounded(store, recorder, monkeypatch):
