@@ -19,6 +19,7 @@ class FinishedTurn:
 
     turn_id = "turn-1"
     session_id = None
+    admission = None
     model_id = "fake/model"
     created_at = 0.0
     until_abandoned = None
