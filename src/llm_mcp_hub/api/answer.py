@@ -4,7 +4,6 @@ Guarantee: the turn is closed whatever happens; what has been sent decides how a
 What the answer looks like is the affair of an `AnswerForm`: each API of the hub's has its own.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -108,9 +107,6 @@ class Answer:
                     completion = await turn.collect()
                     self._introduce_model(turn)
                     await self.respond(200, form.whole(turn, completion))
-            # The server writes to its sockets when the event loop next comes round: what is left
-            # to do about the turn need not keep the client waiting.
-            await asyncio.sleep(0)
         finally:
             if self._streamed is not None:
                 self._streamed.stream.stop()
