@@ -6,9 +6,10 @@ at the last look. What is in no cycle goes at once, with or without the collecto
 
 import gc
 
-YOUNG = 50_000
+YOUNG = 10_000
 """By default it is 700: a few turns that run at the same time. All their objects would be looked at
-again and again, which costs a tenth of the processor under load, and hardly any is ever garbage."""
+again and again, which costs some hundredths of the processor under load, and hardly any is ever
+garbage. With many more than this each look, which holds everybody up, takes longer than it saves."""
 
 
 def spare_the_turns() -> None:
