@@ -9,7 +9,7 @@ import gc
 YOUNG = 10_000
 """By default it is 700: a few turns that run at the same time. All their objects would be looked at
 again and again, which costs some hundredths of the processor under load, and hardly any is ever
-garbage. With many more than this each look, which holds everybody up, takes longer than it saves."""
+garbage. With many more than this each look, which holds everybody up, takes too long."""
 
 
 def spare_the_turns() -> None:
