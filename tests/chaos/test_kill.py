@@ -98,20 +98,23 @@ def test_workers_that_ignore_every_sign_of_the_end_die_with_the_hub(serve: Serve
     assert len(there) > 2 * TURNS
 
 
-@pytest.mark.real_cli
-def test_the_real_claude_code_dies_with_the_hub(serve: Serve, claude: str, tmp_path: Path) -> None:
-    token = tmp_path / "token"
+def claude_settings(claude: str, directory: Path, vendor: FakeMessagesApi) -> dict[str, Any]:
+    token = directory / "token"
     token.write_text("sk-ant-oat01-test-not-a-real-token\n")
     token.chmod(0o600)
+    return {
+        "executable": claude,
+        "oauth_token_file": str(token),
+        "environment": {"ANTHROPIC_BASE_URL": vendor.url},
+        "pool": POOL,
+    }
+
+
+@pytest.mark.real_cli
+def test_the_real_claude_code_dies_with_the_hub(serve: Serve, claude: str, tmp_path: Path) -> None:
     with FakeMessagesApi() as vendor:
         vendor.default = Reply(hold_after=1)
-        settings = {
-            "executable": claude,
-            "oauth_token_file": str(token),
-            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
-            "pool": POOL,
-        }
-        hub = serve({"claude": settings})
+        hub = serve({"claude": claude_settings(claude, tmp_path, vendor)})
         there = kill_while_turns_run(hub, "claude", "sonnet", "question {}")
     assert len(there) > TURNS
 
@@ -130,19 +133,10 @@ class CountingApi(FakeMessagesApi):
 def test_the_real_claude_code_asks_nothing_more_when_its_hub_dies_during_a_call(
     serve: Serve, claude: str, tmp_path: Path
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text("sk-ant-oat01-test-not-a-real-token\n")
-    token.chmod(0o600)
     tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
     with CountingApi() as vendor:
         vendor.default = Reply(text="", calls=(ToolCall("mcp__client__look", {}),))
-        settings = {
-            "executable": claude,
-            "oauth_token_file": str(token),
-            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
-            "pool": POOL,
-        }
-        hub = serve({"claude": settings})
+        hub = serve({"claude": claude_settings(claude, tmp_path, vendor)})
         for number in range(TURNS):
             message = {"role": "user", "content": f"question {number}"}
             body = {"model": "claude/sonnet", "messages": [message], "tools": tools}

@@ -36,7 +36,7 @@ def main() -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for name, source in job["blocks"]:
         code = compile(source, name, "exec")
-        outcomes[name] = attempt(lambda code=code: exec(code, names))  # type: ignore[misc]
+        outcomes[name] = attempt(lambda code=code: exec(code, names))  # type: ignore[misc]  # mypy infers no default
     if job["checks"]:
         checks: dict[str, Any] = {}
 

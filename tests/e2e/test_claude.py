@@ -125,7 +125,7 @@ def test_an_image_arrives(client: OpenAI, vendor: FakeMessagesApi) -> None:
     ]
     client.chat.completions.create(
         model=MODEL,
-        messages=[{"role": "user", "content": content}],  # type: ignore[typeddict-item, misc, list-item]
+        messages=[{"role": "user", "content": content}],  # type: ignore[typeddict-item, misc, list-item]  # plain dicts
     )
     kinds = {
         block["type"]

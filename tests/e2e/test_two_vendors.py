@@ -128,7 +128,7 @@ def test_options_that_gemini_does_not_know_are_named(client: OpenAI) -> None:
 def test_the_login_of_gemini_is_shown_without_a_date(client: OpenAI, hub: TestHub) -> None:
     say(client, "none", GEMINI, "hello")
     answer = client.get("/../health/tokens", cast_to=object)
-    [token] = [one for one in answer["data"] if one["provider"] == "gemini"]  # type: ignore[index]
+    [token] = [one for one in answer["data"] if one["provider"] == "gemini"]  # type: ignore[index]  # parsed JSON
     assert token["status"] == "valid"
     assert token["expires_at"] is None
     assert token["refreshed_at"] is not None

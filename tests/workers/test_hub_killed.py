@@ -201,7 +201,7 @@ def killed(place: Path) -> Iterator[Callable[..., Killed]]:
 
 
 def wait(until: Until, condition: Callable[[], bool]) -> None:
-    asyncio.run(until(condition))  # type: ignore[arg-type]
+    asyncio.run(until(condition))  # type: ignore[arg-type]  # gives a coroutine
 
 
 @pytest.mark.parametrize(

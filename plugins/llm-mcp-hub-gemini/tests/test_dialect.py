@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_mcp_hub.domain.chat import TurnRequest
+from llm_mcp_hub.domain.chat import Message, TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, ReasoningChunk, TextChunk, Usage
 from llm_mcp_hub.errors import LoginRequired
 from llm_mcp_hub.providers.dialect import Event, Pong, Ready
@@ -24,8 +25,8 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 MODEL = "gemini-2.5-flash"
 
 
-def ask(*messages: object) -> TurnRequest:
-    return turn_request(*messages, model=MODEL)  # type: ignore[arg-type]
+def ask(*messages: Message | str) -> TurnRequest:
+    return turn_request(*messages, model=MODEL)
 
 
 HISTORY = (
@@ -47,7 +48,7 @@ class Player:
     def __init__(self, name: str) -> None:
         self.dialect = AcpDialect(PROFILE, Path("/private"), ToolServer())
         self.told: dict[str, list[Event]] = {}
-        self.sent: list[dict[str, object]] = []
+        self.sent: list[dict[str, Any]] = []
         self._requests = deque(REQUESTS[name])
         self._opens = 4 if name == "four_at_once" else 1
         self._waiting: list[str] = []
@@ -138,9 +139,7 @@ def test_what_a_loaded_history_repeats_is_no_answer() -> None:
         "session/prompt",
     ]
     # The prompt waits for the last of what is repeated, though the reply comes before it.
-    assert player.sent[-1]["params"]["prompt"] == [  # type: ignore[index]
-        {"type": "text", "text": "who am I"}
-    ]
+    assert player.sent[-1]["params"]["prompt"] == [{"type": "text", "text": "who am I"}]
 
 
 @pytest.mark.parametrize("name", sorted(REQUESTS))

@@ -14,6 +14,7 @@ from llm_mcp_hub.config import convert_settings
 from llm_mcp_hub.domain.chat import (
     ImagePart,
     Message,
+    Role,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -159,9 +160,9 @@ messages = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), texts), ma
 
 @given(st.text(max_size=10), messages)
 def test_a_history_as_a_file_holds_every_word_under_its_role(
-    system: str, said: list[tuple[str, str]]
+    system: str, said: list[tuple[Role, str]]
 ) -> None:
-    history = [Message(role, (TextPart(words),)) for role, words in said]  # type: ignore[arg-type]
+    history = [Message(role, (TextPart(words),)) for role, words in said]
     made = restoration("0123456789abcdef", system, history)
     records = [msgspec.json.decode(line) for line in made.content.splitlines()]
     assert len(records) == made.echoes + 1

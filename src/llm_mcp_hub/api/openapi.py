@@ -104,17 +104,20 @@ def turn_operation(
             content={"application/json": OpenAPIMediaType(schema=reference(request))},
         ),
         parameters=[
-            header(
+            parameter(
+                "header",
                 "X-Session-ID",
                 "The session to go on with, or `none` to have nothing remembered",
                 Schema(type=OpenAPIType.STRING, pattern=SESSION_ID_PATTERN),
             ),
-            header(
+            parameter(
+                "header",
                 "Idempotency-Key",
                 "All requests with the same key, which must be the same request, are one turn",
                 Schema(type=OpenAPIType.STRING, pattern=IDEMPOTENCY_KEY_PATTERN),
             ),
-            header(
+            parameter(
+                "header",
                 "X-Priority",
                 "`batch` lets the requests of others go first",
                 Schema(type=OpenAPIType.STRING, enum=[one.value for one in Priority]),
@@ -170,10 +173,16 @@ def failures(
     }
 
 
-def header(name: str, description: str, schema: Schema) -> Parameter:
-    """A header that a request may have."""
+def parameter(
+    place: Literal["path", "query", "header"], name: str, description: str, schema: Schema
+) -> Parameter:
+    """What a request has in its path, or may have elsewhere."""
     return Parameter(
-        name=name, param_in="header", required=False, description=description, schema=schema
+        name=name,
+        param_in=place,
+        required=place == "path",
+        description=description,
+        schema=schema,
     )
 
 

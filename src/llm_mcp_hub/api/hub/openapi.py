@@ -7,7 +7,6 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
-    Parameter,
     Schema,
     SecurityScheme,
 )
@@ -22,7 +21,7 @@ from llm_mcp_hub.api.openapi import (
     Operations,
     extend_document,
     failures,
-    header,
+    parameter,
     reference,
     schemas_of,
     turn_responses,
@@ -70,21 +69,20 @@ def _events_operation() -> Operation:
         operation_id="GetTurnEvents",
         summary="The rest of a streamed answer, or the whole of it again",
         parameters=[
-            Parameter(
-                name="turn_id",
-                param_in="path",
-                required=True,
-                description="`X-Turn-ID` of the answer",
-                schema=Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
+            parameter(
+                "path",
+                "turn_id",
+                "`X-Turn-ID` of the answer",
+                Schema(type=OpenAPIType.STRING, pattern=TURN_ID_PATTERN),
             ),
-            Parameter(
-                name="owner",
-                param_in="query",
-                required=False,
-                description="To look on at another principal's turn; needs the scope `admin`",
-                schema=Schema(type=OpenAPIType.STRING),
+            parameter(
+                "query",
+                "owner",
+                "To look on at another principal's turn; needs the scope `admin`",
+                Schema(type=OpenAPIType.STRING),
             ),
-            header(
+            parameter(
+                "header",
                 "Last-Event-ID",
                 "The id of the last event that has come; without it, all are sent",
                 Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=10**12 - 1),
@@ -108,12 +106,11 @@ def _feed_operation() -> Operation:
         operation_id="GetEvents",
         summary="What happens in this hub, as it happens",
         parameters=[
-            Parameter(
-                name="event",
-                param_in="query",
-                required=False,
-                description="Only events of these names; all without it",
-                schema=Schema(type=OpenAPIType.ARRAY, items=names),
+            parameter(
+                "query",
+                "event",
+                "Only events of these names; all without it",
+                Schema(type=OpenAPIType.ARRAY, items=names),
             )
         ],
         responses={"200": ok, **failures((400, 401, 403, 404, 405, 500, 503))},

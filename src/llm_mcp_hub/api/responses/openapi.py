@@ -3,13 +3,14 @@
 from typing import Any
 
 from litestar import Litestar
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from llm_mcp_hub.api.gate import SECURITY
 from llm_mcp_hub.api.openapi import (
     Operations,
     extend_document,
+    parameter,
     schemas_of,
     turn_operation,
     turn_responses,
@@ -49,26 +50,23 @@ def _get_operation() -> Operation:
         operation_id="GetResponse",
         summary="A response that is kept: as it is now, or its events",
         parameters=[
-            Parameter(
-                name="response_id",
-                param_in="path",
-                required=True,
-                description="`id` of the response",
-                schema=Schema(type=OpenAPIType.STRING),
+            parameter(
+                "path",
+                "response_id",
+                "`id` of the response",
+                Schema(type=OpenAPIType.STRING),
             ),
-            Parameter(
-                name="stream",
-                param_in="query",
-                required=False,
-                description="Its events, also those that are still to come",
-                schema=Schema(type=OpenAPIType.BOOLEAN),
+            parameter(
+                "query",
+                "stream",
+                "Its events, also those that are still to come",
+                Schema(type=OpenAPIType.BOOLEAN),
             ),
-            Parameter(
-                name="starting_after",
-                param_in="query",
-                required=False,
-                description="The `sequence_number` of the last event that has come",
-                schema=Schema(type=OpenAPIType.INTEGER, minimum=0),
+            parameter(
+                "query",
+                "starting_after",
+                "The `sequence_number` of the last event that has come",
+                Schema(type=OpenAPIType.INTEGER, minimum=0),
             ),
         ],
         responses=turn_responses(
