@@ -29,12 +29,21 @@ from llm_mcp_hub.api.openai.limits import NAMES as LIMIT_HEADERS
 from llm_mcp_hub.api.responses import openapi as responses_openapi
 from llm_mcp_hub.services import follow as services_follow
 
+
+def whole_answers_fit_their_schema(ctx, response, case):
+    # The schema of a stream is that of its events' data, for which OpenAPI 3.1 has no words: here
+    # an event with its name and id would be held against it.
+    if "text/event-stream" in "".join(response.headers.get("content-type") or ()):
+        return None
+    return response_schema_conformance(ctx, response, case)
+
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
-    response_schema_conformance,
+    whole_answers_fit_their_schema,
 ]
 
 
