@@ -11,7 +11,7 @@ from types import TracebackType
 
 from litestar.types import Receive
 
-UNWATCHED_SECONDS = 0.02
+UNWATCHED_SECONDS = 0.1
 """A task to watch the client costs as much as a short answer takes; most are sent before that."""
 
 
@@ -48,8 +48,9 @@ class unless_client_leaves:  # noqa: N801  # reads as the statement it is used i
         traceback: TracebackType | None,
     ) -> bool:
         self._start.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
         if not self._left:
             return False
         # The watcher's own request to cancel is answered here; anybody else's goes on.

@@ -155,8 +155,9 @@ class CliTurn(Generic[T]):
         self._watch = DeadlineWatch(self._limits, self._total_due, self)
 
     def _drop(self) -> Lease[T] | None:
-        if self._watch is not None:
-            self._watch.stop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
         lease, self._lease = self._lease, None
         return lease
 
