@@ -1,0 +1,75 @@
+"""The sessions that turns went on from lately, so that a store need not read their messages again.
+
+Guarantees: what is kept is bounded in number and in bytes, and what was used longest ago goes first;
+a session is given only to whoever has just read, under its lease, a summary that it fits. So another
+hub on the same store may change, delete or begin anew whatever it likes.
+"""
+
+from collections import OrderedDict
+
+from llm_mcp_hub.domain.session import Session, SessionSummary, StoredMessage
+from llm_mcp_hub.state.base import SessionKey
+
+MAX_SESSIONS = 512
+MAX_BYTES = 16 * 1024 * 1024
+"""Of messages as they are stored; in memory they take about twice as much."""
+MAX_SESSION_BYTES = MAX_BYTES // 4
+"""A session of many images would have everybody else's forgotten."""
+
+
+class RecentSessions:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[SessionKey, tuple[Session, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, principal: str, session_id: str) -> Session | None:
+        """What is known of a session, for its `summary` to be compared."""
+        found = self._kept.get((principal, session_id))
+        return found[0] if found is not None else None
+
+    def messages(self, summary: SessionSummary) -> tuple[StoredMessage, ...] | None:
+        """The messages of the session that has just been read, if they are known."""
+        found = self._kept.get((summary.principal, summary.id))
+        if found is None or not same(found[0].summary, summary):
+            return None
+        return found[0].messages
+
+    def size(self, summary: SessionSummary) -> int | None:
+        """How many bytes the messages of exactly this session take in the store, if known."""
+        found = self._kept.get((summary.principal, summary.id))
+        return found[1] if found is not None and same(found[0].summary, summary) else None
+
+    def put(self, session: Session, size: int) -> None:
+        """Keep what has been read or written.
+
+        Args:
+            session: As the store has it now.
+            size: How many bytes its messages take there.
+        """
+        key = (session.summary.principal, session.summary.id)
+        self.forget(*key)
+        if size > MAX_SESSION_BYTES:
+            return
+        self._kept[key] = (session, size)
+        self._bytes += size
+        while len(self._kept) > MAX_SESSIONS or self._bytes > MAX_BYTES:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._bytes -= oldest
+
+    def forget(self, principal: str, session_id: str) -> None:
+        """Keep nothing of a session."""
+        found = self._kept.pop((principal, session_id), None)
+        if found is not None:
+            self._bytes -= found[1]
+
+
+def same(one: SessionSummary, other: SessionSummary) -> bool:
+    """Whether two summaries of a session are of the same messages."""
+    return (
+        one.revision == other.revision
+        and one.digest == other.digest
+        and one.created_at == other.created_at
+        and one.message_count == other.message_count
+    )
