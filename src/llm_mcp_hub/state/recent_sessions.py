@@ -1,8 +1,8 @@
 """The sessions that turns went on from lately, so that a store need not read their messages again.
 
-Guarantees: what is kept is bounded in number and in bytes, and what was used longest ago goes first;
-a session is given only to whoever has just read, under its lease, a summary that it fits. So another
-hub on the same store may change, delete or begin anew whatever it likes.
+Guarantees: what is kept is bounded in number and in bytes, and what was used longest ago goes
+first; a session is given only to whoever has just read, under its lease, a summary that it fits.
+So another hub on the same store may change, delete or begin anew whatever it likes.
 """
 
 from collections import OrderedDict
