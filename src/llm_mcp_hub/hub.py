@@ -30,6 +30,7 @@ from llm_mcp_hub.services.chat import ChatService
 from llm_mcp_hub.services.choice import ModelChoice
 from llm_mcp_hub.services.courier import Courier
 from llm_mcp_hub.services.events import Events
+from llm_mcp_hub.services.finished_turns import FinishedTurns
 from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.kept_turns import KeptTurns
 from llm_mcp_hub.services.leases import LeaseKeeper
@@ -124,6 +125,7 @@ class Hub:
         self.usage = UsageService(self.store, config.usage.retention_days * DAY_SECONDS)
         self._recorder = UsageRecorder(self.store, config.usage.retention_days * DAY_SECONDS)
         self._limits = LimitKeeper(self.store)
+        self._finished = FinishedTurns(self.plugins.turn_finished)
         context = TurnContext(
             store=self.store,
             leases=self._leases,
@@ -230,7 +232,7 @@ class Hub:
 
     def _turn_finished(self, turn: TurnRecord) -> None:
         self._recorder.record(turn)
-        self.plugins.turn_finished(turn)
+        self._finished.add(turn)
         if not self.events.listening:
             return
         told = {
@@ -267,6 +269,7 @@ class Hub:
         try:
             await self.stop_turns()
             await self.background.aclose()
+            self._finished.flush()
             await self.monitor.aclose()
             await self.status.verified.aclose()
             await self.providers.aclose()

@@ -130,7 +130,8 @@ def test_a_last_event_id_that_is_no_number_is_refused(slow, last):
 
 
 def test_the_next_request_on_a_session_does_not_wait_for_a_caller_who_left(slow):
-    turn_id, _ = cut(slow, 3, **{"X-Session-ID": "impatient"})
+    # Long enough for the hub to have begun to watch whether the caller is still there.
+    turn_id, _ = cut(slow, 12, **{"X-Session-ID": "impatient"})
     answer = httpx.post(
         f"{slow.base_url}/v1/chat/completions",
         headers=slow.headers(slow.admin_token) | {"X-Session-ID": "impatient"},
