@@ -24,14 +24,14 @@ _SECRET_TEXT = re.compile(
     r"hub-[0-9a-f]{12}-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|AIza[A-Za-z0-9_-]+|ya29\.[A-Za-z0-9_-]+"
     r"|(?<=[Bb]earer )\S+|(?<=://)[^/@\s]+@"
 )
-_MARK = re.compile(r"hub-|sk-ant-|AIza|ya29\.|earer |@")
-"""Every match of `_SECRET_TEXT` has one of these; looking for them first is ten times faster."""
+_MARKS = ("hub-", "sk-ant-", "AIza", "ya29.", "earer ", "@")
+"""Every match of `_SECRET_TEXT` has one of these; looking for them first is far faster."""
 _NO_TEXT = frozenset({type(None), bool, int, float})
 
 
 def redact_text(text: str) -> str:
     """The text without anything that looks like a token or a URL's password."""
-    if _MARK.search(text) is None:
+    if not _is_marked(text):
         return text
     return _SECRET_TEXT.sub(REDACTED, text)
 
@@ -58,7 +58,15 @@ def _is_plainly_clean(event: Mapping[str, Any]) -> bool:
             texts.append(value)
         elif kind not in _NO_TEXT:
             return False
-    return _MARK.search("\n".join(texts)) is None and not _has_secret(tuple(event))
+    return not _is_marked("\n".join(texts)) and not _has_secret(tuple(event))
+
+
+def _is_marked(text: str) -> bool:
+    # Half of what a regular expression takes, and less than `any` with a generator.
+    for mark in _MARKS:  # noqa: SIM110
+        if mark in text:
+            return True
+    return False
 
 
 @lru_cache(maxsize=512)

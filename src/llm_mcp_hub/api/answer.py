@@ -5,7 +5,6 @@ What the answer looks like is the affair of an `AnswerForm`: each API of the hub
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
 from typing import Protocol
 
 import structlog
@@ -204,7 +203,11 @@ class _Streamed:
         self.stream = stream
         self.turn = turn
         self._form = form
+        self._events: AnswerEvents | None = None
 
-    @cached_property
+    @property
     def events(self) -> AnswerEvents:
-        return self._form.events(self.turn)
+        events = self._events
+        if events is None:
+            events = self._events = self._form.events(self.turn)
+        return events

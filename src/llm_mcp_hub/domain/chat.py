@@ -86,7 +86,8 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def text(self) -> str:
         """All text parts, joined."""
-        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+        # By type: `isinstance` costs ten times as much where it is false.
+        return "".join([part.text for part in self.parts if type(part) is TextPart])
 
 
 class Effort(StrEnum):

@@ -1,5 +1,6 @@
 """Identifiers: random, URL-safe, and never used as a path or a command-line argument."""
 
+import os
 import re
 import secrets
 import time
@@ -22,7 +23,7 @@ def new_turn_id() -> str:
 
     Half of them count milliseconds, so that what is stored by turn is stored side by side.
     """
-    return f"turn-{int(time.time() * 1000):012x}{secrets.token_hex(6)}"
+    return f"turn-{int(time.time() * 1000):012x}{os.urandom(6).hex()}"
 
 
 def new_session_id() -> str:

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from llm_mcp_hub.domain.calls import calls_in
-from llm_mcp_hub.domain.chat import FilePart, TurnRequest
+from llm_mcp_hub.domain.chat import FilePart, ToolCallPart, TurnRequest
 from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
@@ -65,9 +64,8 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
         UnsupportedParameter: It can't call tools, and some are offered or have been called; or it
             can't read files, and there are some.
     """
-    if Capability.FILES not in provider.capabilities and any(
-        type(part) is FilePart for message in request.messages for part in message.parts
-    ):
+    kinds = {type(part) for message in request.messages for part in message.parts}
+    if FilePart in kinds and Capability.FILES not in provider.capabilities:
         raise UnsupportedParameter(
             f"The models of {provider.name} can't read files here, and the conversation has one. "
             "Leave it out, or ask a provider that `GET /v1/providers` lists with the capability "
@@ -76,7 +74,7 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
         )
     if Capability.TOOLS in provider.capabilities:
         return
-    if request.tools or any(calls_in(message) for message in request.messages):
+    if request.tools or ToolCallPart in kinds:
         raise UnsupportedParameter(
             f"The models of {provider.name} can't call tools here. Leave `tools` and earlier calls "
             "out, or ask a provider that `GET /v1/providers` lists with the capability `tools`.",

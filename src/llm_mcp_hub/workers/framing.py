@@ -39,6 +39,8 @@ class LineFramer:
             LineTooLong: The line under way exceeds the limit. The framer is of no use afterwards.
         """
         ended = data.split(b"\n")
+        if not self._parts and ended[-1] == b"" and len(data) <= self._limit and b"\r" not in data:
+            return list(filter(None, ended))  # whole lines, as nearly always
         tail = ended.pop()
         lines: list[bytes] = []
         for line in ended:

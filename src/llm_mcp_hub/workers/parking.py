@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Generic, Literal
 
+from llm_mcp_hub.workers.alarm import Alarm
 from llm_mcp_hub.workers.lease import M, Parked, ParkKey
 
 EvictReason = Literal["room", "memory", "expired", "renewed", "died", "closing"]
@@ -27,19 +28,21 @@ class Parking(Generic[M]):
     def __init__(self, seconds: float, give_up: Callable[[Parked[M], EvictReason], None]) -> None:
         self._seconds = seconds
         self._give_up = give_up
-        self._timers: dict[Parked[M], asyncio.TimerHandle] = {}
+        # In the order in which they were put, which is that in which they expire.
+        self._until: dict[Parked[M], float] = {}
+        self._alarm = Alarm(self._expire)
         self._by_key: dict[ParkKey, list[Parked[M]]] = {}
 
     def __len__(self) -> int:
-        return len(self._timers)
+        return len(self._until)
 
     def __iter__(self) -> Iterator[Parked[M]]:
-        return iter(self._timers)
+        return iter(self._until)
 
     def put(self, parked: Parked[M]) -> None:
         """Keep a member."""
-        loop = asyncio.get_running_loop()
-        self._timers[parked] = loop.call_later(self._seconds, self._evict, parked, "expired")
+        self._until[parked] = asyncio.get_running_loop().time() + self._seconds
+        self._alarm.ring_in(self._seconds)
         self._by_key.setdefault(parked.key, []).append(parked)
 
     def take(self, key: ParkKey) -> Parked[M] | None:
@@ -54,21 +57,31 @@ class Parking(Generic[M]):
 
     def evict_oldest(self, reason: EvictReason) -> None:
         """Give up the member that has been kept longest."""
-        if self._timers:
-            self._evict(next(iter(self._timers)), reason)
+        if self._until:
+            self._evict(next(iter(self._until)), reason)
 
     def evict_dead(self) -> None:
         """Give up members that can no longer be used."""
-        for parked in [parked for parked in self._timers if not parked.life.member.alive]:
+        for parked in [parked for parked in self._until if not parked.life.member.alive]:
             self._evict(parked, "died")
 
     def clear(self, reason: EvictReason) -> None:
         """Give up all."""
-        for parked in list(self._timers):
+        self._alarm.stop()
+        for parked in list(self._until):
             self._evict(parked, reason)
 
+    def _expire(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._until:
+            parked, until = next(iter(self._until.items()))
+            if until > now:
+                self._alarm.ring_in(until - now)
+                return
+            self._evict(parked, "expired")
+
     def _leave(self, parked: Parked[M]) -> None:
-        self._timers.pop(parked).cancel()
+        del self._until[parked]
         same = self._by_key[parked.key]
         same.remove(parked)
         if not same:

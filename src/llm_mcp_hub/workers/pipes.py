@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
+"""What a pipe holds, unless somebody has enlarged it. More would be memory asked of the system, and
+given back, for each read."""
 
 
 class PipeWriter:

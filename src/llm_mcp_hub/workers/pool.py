@@ -225,7 +225,7 @@ class Pool(Generic[M]):
         return Counts(len(self._line), blank, starting, ending, claimed, len(self._parking))
 
     def _free_turns(self) -> int:
-        return self._limits.served_at_once - self._counts().claimed
+        return self._limits.served_at_once - len(self._leases) - len(self._line.granted)
 
     def _serve(self) -> None:
         """Give blanks to those who wait, and start as many members as are needed and allowed."""
