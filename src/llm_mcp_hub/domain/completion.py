@@ -1,6 +1,6 @@
 """A whole answer, made by folding the chunks of a stream."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -49,20 +49,27 @@ class Fold:
         self._arguments: dict[int, list[str]] = {}
         self._finish: FinishChunk | None = None
 
-    def add(self, chunks: Iterable[Chunk]) -> None:
+    def add(self, chunks: Sequence[Chunk]) -> None:
         """Take the next chunks, in order."""
         # By type, for a struct that is no instance costs `isinstance` twenty times as much.
-        for chunk in chunks:
-            if type(chunk) is TextChunk:
-                self._text.append(chunk.text)
-            elif type(chunk) is FinishChunk:
-                self._finish = chunk
-            elif type(chunk) is ReasoningChunk:
-                self._reasoning.append(chunk.text)
-            elif type(chunk) is ToolCallChunk:
-                self._calls[chunk.index] = chunk
-            elif type(chunk) is ToolArgumentsChunk:
-                self._arguments.setdefault(chunk.index, []).append(chunk.text)
+        texts = [chunk.text for chunk in chunks if type(chunk) is TextChunk]
+        self._text += texts
+        others = len(chunks) - len(texts)
+        if others == 1 and type(chunks[-1]) is not TextChunk:
+            self._add_other(chunks[-1])
+        elif others:
+            for chunk in chunks:
+                self._add_other(chunk)
+
+    def _add_other(self, chunk: Chunk) -> None:
+        if type(chunk) is FinishChunk:
+            self._finish = chunk
+        elif type(chunk) is ReasoningChunk:
+            self._reasoning.append(chunk.text)
+        elif type(chunk) is ToolCallChunk:
+            self._calls[chunk.index] = chunk
+        elif type(chunk) is ToolArgumentsChunk:
+            self._arguments.setdefault(chunk.index, []).append(chunk.text)
 
     @property
     def finished(self) -> bool:
@@ -89,7 +96,7 @@ class Fold:
         )
 
 
-def fold(chunks: Iterable[Chunk]) -> Completion | None:
+def fold(chunks: Sequence[Chunk]) -> Completion | None:
     """The completion that a whole stream amounts to, or None if it never finished."""
     folded = Fold()
     folded.add(chunks)

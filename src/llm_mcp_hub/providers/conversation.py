@@ -157,18 +157,19 @@ class Conversation:
 
     def _understand(self, lines: list[bytes]) -> list[Event]:
         events: list[Event] = []
-        for line in lines:
-            try:
-                events += self.dialect.receive((line,))
-            except HubError as error:
-                self._error = error
-            except Exception as error:  # noqa: BLE001  # raised below as what it is to a caller
-                self._error = not_understood(error)
-            if self._error is not None:
-                self.lose(self._error)
-                if events:
-                    return events
-                raise self._error
+        receive = self.dialect.receive
+        try:
+            for line in lines:
+                events += receive((line,))
+        except HubError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001  # raised below as what it is to a caller
+            self._error = not_understood(error)
+        if self._error is not None:
+            self.lose(self._error)
+            if events:
+                return events
+            raise self._error
         self.worker.send(self.dialect.data_to_send())
         return events
 

@@ -199,8 +199,10 @@ class CliTurn(Generic[T]):
             # What a worker says to an interrupt is not the end of its answer.
             raise _given_up()
         # `isinstance` of structs costs a hundred times as much as a look at their types.
-        chunks = cast("list[Chunk]", [event for event in events if type(event) in _CHUNKS])
-        for event in events if len(chunks) < len(events) else ():
+        only_chunks = _CHUNKS.issuperset(map(type, events))
+        found = events if only_chunks else [event for event in events if type(event) in _CHUNKS]
+        chunks = cast("list[Chunk]", found)
+        for event in () if only_chunks else events:
             if isinstance(event, TurnFailed):
                 self._error = event.error
                 if isinstance(event.error, WorkerError):

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -29,6 +30,9 @@ from llm_mcp_hub.within import within
 
 GIVE_WAY_SECONDS = 5.0
 """How long a turn that is given up may take to let go of its session."""
+
+_digest = attrgetter("digest")
+_message = attrgetter("message")
 
 
 class TurnStart(Struct, frozen=True):
@@ -219,7 +223,7 @@ class SessionOpener:
 def _stored(session: Session | None) -> tuple[list[str], list[Message]]:
     """The digests and the messages of a session."""
     entries = session.messages if session is not None else ()
-    return [entry.digest for entry in entries], [entry.message for entry in entries]
+    return list(map(_digest, entries)), list(map(_message, entries))
 
 
 def _continue(
@@ -234,7 +238,7 @@ def _continue(
         InvalidRequest: Results that don't fit the calls of the session.
     """
     stored = session.messages if session is not None else ()
-    kept = tuple(entry.message for entry in stored[: going_on.keep])
+    kept = tuple(map(_message, stored[: going_on.keep]))
     kept_digest = stored[going_on.keep - 1].digest if going_on.keep else transcript.EMPTY
     added = with_all_results(kept, command.messages[going_on.first_new :])
     digests: list[str] = []

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 
 from llm_mcp_hub.domain.chat import FilePart, ToolCallPart, TurnRequest
 from llm_mcp_hub.domain.model import Capability
@@ -13,6 +15,7 @@ from llm_mcp_hub.services.json_depth import depth_of
 MAX_TOOLS = 128
 MAX_DEPTH = 64
 """How deep a JSON Schema may be nested."""
+_parts = attrgetter("parts")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -64,7 +67,7 @@ def check_capabilities(provider: Provider, request: TurnRequest) -> None:
         UnsupportedParameter: It can't call tools, and some are offered or have been called; or it
             can't read files, and there are some.
     """
-    kinds = {type(part) for message in request.messages for part in message.parts}
+    kinds = set(map(type, chain.from_iterable(map(_parts, request.messages))))
     if FilePart in kinds and Capability.FILES not in provider.capabilities:
         raise UnsupportedParameter(
             f"The models of {provider.name} can't read files here, and the conversation has one. "

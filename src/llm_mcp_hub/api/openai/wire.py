@@ -9,6 +9,7 @@ counts and `[DONE]` count on after the last chunk.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -45,6 +46,7 @@ from llm_mcp_hub.errors import HubError
 DONE = b"data: [DONE]\n\n"
 CONTENT_FILTER = FinishReason.CONTENT_FILTER
 _MARK = "\u0001"
+_ONLY_TEXT = frozenset({TextChunk})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -106,6 +108,14 @@ def _refuses(chunks: Sequence[Chunk]) -> bool:
     return ends and any(isinstance(chunk, TextChunk) for chunk in chunks)
 
 
+def _leading_texts(chunks: Sequence[Chunk]) -> Sequence[TextChunk]:
+    """All chunks, or all but the last, if they are texts, as nearly always; otherwise none."""
+    texts = chunks[:-1] if chunks and type(chunks[-1]) is not TextChunk else chunks
+    if _ONLY_TEXT.issuperset(map(type, texts)):
+        return cast("Sequence[TextChunk]", texts)
+    return ()
+
+
 class EventEncoder:
     """Encodes the events of one stream.
 
@@ -156,7 +166,14 @@ class EventEncoder:
             out.append(b"id: 0\n" + self._event(Delta(role="assistant", content="")))
         number = self._number
         refused = self._refusals and _refuses(chunks)
-        for chunk in chunks:
+        texts = () if refused else _leading_texts(chunks)
+        before, after = self._text
+        out += [
+            b"id: %d\n%b%b%b" % (place, before, _encode(chunk.text), after)
+            for place, chunk in enumerate(texts, number + 1)
+        ]
+        number += len(texts)
+        for chunk in chunks[len(texts) :]:
             number += 1
             # By type, for a struct that is no instance costs `isinstance` twenty times as much.
             if type(chunk) is TextChunk and not refused:
