@@ -90,6 +90,7 @@ async def serve(app: Any, hub: Hub | None) -> None:
         http="httptools",
         access_log=False,
         log_config=None,
+        server_header=False,
         proxy_headers=False,
     )
     server = uvicorn.Server(config)
