@@ -7,6 +7,8 @@ So another hub on the same store may change, delete or begin anew whatever it li
 
 from collections import OrderedDict
 
+from msgspec import Struct
+
 from llm_mcp_hub.domain.session import Session, SessionSummary, StoredMessage
 from llm_mcp_hub.state.base import SessionKey
 
@@ -17,52 +19,71 @@ MAX_SESSION_BYTES = MAX_BYTES // 4
 """A session of many images would have everybody else's forgotten."""
 
 
+class RecentSession(Struct, frozen=True):
+    """A session as it was stored at some time.
+
+    Attributes:
+        size: How many bytes its messages take in the store.
+        row: Where it is there, if the store has numbers for that.
+    """
+
+    session: Session
+    size: int
+    row: int = 0
+
+
 class RecentSessions:
     """See the module."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[SessionKey, tuple[Session, int]] = OrderedDict()
+        self._kept: OrderedDict[SessionKey, RecentSession] = OrderedDict()
         self._bytes = 0
+
+    def find(self, principal: str, session_id: str) -> RecentSession | None:
+        """What is known of a session, which the caller compares with what is stored."""
+        return self._kept.get((principal, session_id))
 
     def get(self, principal: str, session_id: str) -> Session | None:
         """What is known of a session, for its `summary` to be compared."""
         found = self._kept.get((principal, session_id))
-        return found[0] if found is not None else None
+        return found.session if found is not None else None
 
     def messages(self, summary: SessionSummary) -> tuple[StoredMessage, ...] | None:
         """The messages of the session that has just been read, if they are known."""
         found = self._kept.get((summary.principal, summary.id))
-        if found is None or not same(found[0].summary, summary):
+        if found is None or not same(found.session.summary, summary):
             return None
-        return found[0].messages
+        return found.session.messages
 
     def size(self, summary: SessionSummary) -> int | None:
         """How many bytes the messages of exactly this session take in the store, if known."""
         found = self._kept.get((summary.principal, summary.id))
-        return found[1] if found is not None and same(found[0].summary, summary) else None
+        if found is None or not same(found.session.summary, summary):
+            return None
+        return found.size
 
-    def put(self, session: Session, size: int) -> None:
-        """Keep what has been read or written.
+    def put(self, session: Session, size: int, row: int = 0) -> None:
+        """Keep what has been read or written; for the arguments see `RecentSession`."""
+        self.keep(RecentSession(session, size, row))
 
-        Args:
-            session: As the store has it now.
-            size: How many bytes its messages take there.
-        """
-        key = (session.summary.principal, session.summary.id)
+    def keep(self, recent: RecentSession) -> None:
+        """Keep what has been read or written."""
+        summary = recent.session.summary
+        key = (summary.principal, summary.id)
         self.forget(*key)
-        if size > MAX_SESSION_BYTES:
+        if recent.size > MAX_SESSION_BYTES:
             return
-        self._kept[key] = (session, size)
-        self._bytes += size
+        self._kept[key] = recent
+        self._bytes += recent.size
         while len(self._kept) > MAX_SESSIONS or self._bytes > MAX_BYTES:
-            _, (_, oldest) = self._kept.popitem(last=False)
-            self._bytes -= oldest
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
 
     def forget(self, principal: str, session_id: str) -> None:
         """Keep nothing of a session."""
         found = self._kept.pop((principal, session_id), None)
         if found is not None:
-            self._bytes -= found[1]
+            self._bytes -= found.size
 
 
 def same(one: SessionSummary, other: SessionSummary) -> bool:

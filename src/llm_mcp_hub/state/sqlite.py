@@ -6,12 +6,9 @@ thread, `SqliteThread`; the rest on the event loop, `ShortJobs`.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
-from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.domain.session import (
     Listing,
@@ -20,19 +17,20 @@ from llm_mcp_hub.domain.session import (
     SessionPage,
     SessionSummary,
 )
-from llm_mcp_hub.errors import NameTaken
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.state import sqlite_journals as journals
 from llm_mcp_hub.state import sqlite_sessions as sessions
 from llm_mcp_hub.state.base import NEWEST_FIRST, Lease, SessionKey
 from llm_mcp_hub.state.factory import StoreFactory
 from llm_mcp_hub.state.paging import make_page, read_cursor
+from llm_mcp_hub.state.recent_sessions import RecentSession, RecentSessions
 from llm_mcp_hub.state.sqlite_file import MEMORY, connect, connect_shortcut, read_url
 from llm_mcp_hub.state.sqlite_limits import SqliteLimits
 from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_records import SqliteRecords
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import OPERATION_SECONDS, SqliteThread
+from llm_mcp_hub.state.sqlite_tokens import SqliteTokens
 from llm_mcp_hub.state.sqlite_usage import SqliteUsage
 
 SWEEP_SECONDS = 60.0
@@ -40,10 +38,8 @@ SWEEP_SECONDS = 60.0
 JOURNALS_TOGETHER = 32
 """Entries of journals in one short job: half a millisecond's work, if they are short."""
 
-_decode_token = msgspec.json.Decoder(AccessToken).decode
 
-
-class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
+class SqliteStore(SqliteTokens, SqliteRecords, SqliteUsage, SqliteLimits):
     """All of the hub's state in a file, or in memory for the path `:memory:`."""
 
     name = "sqlite"
@@ -56,6 +52,7 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
             deadline=deadline,
         )
         self._short = ShortJobs(self._thread)
+        self._recent = RecentSessions()
         self._next_sweep = 0.0
 
     async def open(self) -> None:
@@ -74,16 +71,30 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
         self, principal: str, session_id: str, lease: Lease, now: float
     ) -> Session | None:
         """Take the lease on a session and read it."""
-        return await self._short.run(
-            lambda db: sessions.begin(db, principal, session_id, lease, now), writes=True
+        known = self._recent.find(principal, session_id)
+        return self._know(
+            await self._short.run(
+                lambda db: sessions.begin(db, principal, session_id, lease, now, known),
+                writes=True,
+            )
         )
+
+    def _know(self, begun: RecentSession | None) -> Session | None:
+        if begun is None:
+            return None
+        self._recent.keep(begun)
+        return begun.session
 
     async def begin_by_digest(
         self, principal: str, digest: str, lease: Lease, now: float
     ) -> Session | None:
         """Find the session with the transcript, and lease it."""
-        return await self._short.run(
-            lambda db: sessions.begin_by_digest(db, principal, digest, lease, now), writes=True
+        find = self._recent.find
+        return self._know(
+            await self._short.run(
+                lambda db: sessions.begin_by_digest(db, principal, digest, lease, now, find),
+                writes=True,
+            )
         )
 
     async def append(
@@ -96,14 +107,20 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
         now: float,
     ) -> SessionSummary:
         """Store a turn and give the lease back."""
+        known = self._recent.find(principal, session_id)
 
-        def store(db: sqlite3.Connection) -> SessionSummary:
-            summary = sessions.append(db, principal, session_id, lease_id, change, ttl, now)
+        def store(db: sqlite3.Connection) -> tuple[SessionSummary, RecentSession | None]:
+            done = sessions.append(db, principal, session_id, lease_id, change, ttl, now, known)
             if now >= self._next_sweep and sessions.sweep(db, now):
                 self._next_sweep = now + SWEEP_SECONDS
-            return summary
+            return done
 
-        return await self._short.run(store, writes=True)
+        summary, after = await self._short.run(store, writes=True)
+        if after is not None:
+            self._recent.keep(after)
+        else:
+            self._recent.forget(principal, session_id)
+        return summary
 
     async def renew(
         self, leases: Sequence[SessionKey], lease: Lease, now: float
@@ -131,6 +148,7 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
 
     async def delete(self, principal: str, session_id: str, now: float) -> bool:
         """Forget a session and its lease."""
+        self._recent.forget(principal, session_id)
         return await self._thread.run(
             lambda db: sessions.delete(db, principal, session_id, now), writes=True
         )
@@ -149,80 +167,6 @@ class SqliteStore(SqliteRecords, SqliteUsage, SqliteLimits):
             lambda db: page(db, principal, limit + 1, after, now, listing), writes=False
         )
         return make_page(found, limit, listing)
-
-    async def add_token(self, token: AccessToken) -> None:
-        """Store a new access token."""
-        row = (token.id, token.name, msgspec.json.encode(token))
-
-        def add(db: sqlite3.Connection) -> None:
-            added = db.execute(
-                "INSERT OR IGNORE INTO access_tokens (id, name, body) VALUES (?, ?, ?)", row
-            )
-            if not added.rowcount:
-                raise NameTaken(
-                    f"An access token named {token.name!r} exists; choose another name, "
-                    "or delete that one first",
-                    param="name",
-                )
-
-        await self._thread.run(add, writes=True)
-
-    async def get_token(self, token_id: str) -> AccessToken | None:
-        """The access token of that id."""
-
-        def read(db: sqlite3.Connection) -> AccessToken | None:
-            found = db.execute("SELECT body FROM access_tokens WHERE id = ?", (token_id,))
-            row = found.fetchone()
-            return _decode_token(row[0]) if row is not None else None
-
-        return await self._thread.run(read, writes=False)
-
-    async def list_tokens(self) -> tuple[AccessToken, ...]:
-        """All access tokens, by name."""
-
-        def read(db: sqlite3.Connection) -> tuple[AccessToken, ...]:
-            rows = db.execute("SELECT body FROM access_tokens ORDER BY name")
-            return tuple([_decode_token(body) for (body,) in rows])
-
-        return await self._thread.run(read, writes=False)
-
-    async def update_token(self, token: AccessToken) -> bool:
-        """Replace an access token."""
-        row = (msgspec.json.encode(token), token.id, token.name)
-
-        def update(db: sqlite3.Connection) -> bool:
-            done = db.execute("UPDATE access_tokens SET body = ? WHERE id = ? AND name = ?", row)
-            return done.rowcount > 0
-
-        return await self._thread.run(update, writes=True)
-
-    async def delete_token(self, name: str) -> bool:
-        """Forget an access token."""
-
-        def remove(db: sqlite3.Connection) -> bool:
-            removed = db.execute("DELETE FROM access_tokens WHERE name = ?", (name,))
-            return removed.rowcount > 0
-
-        return await self._thread.run(remove, writes=True)
-
-    async def note_token_uses(self, uses: Mapping[str, float]) -> None:
-        """Record when access tokens were used."""
-        rows = [(at, token_id) for token_id, at in uses.items()]
-        await self._thread.run(
-            lambda db: db.executemany(
-                "UPDATE access_tokens SET used_at = max(coalesce(used_at, 0), ?) WHERE id = ?", rows
-            ),
-            writes=True,
-        )
-
-    async def token_uses(self) -> dict[str, float]:
-        """When access tokens were used last."""
-        return await self._thread.run(
-            lambda db: dict(
-                db.execute("SELECT id, used_at FROM access_tokens WHERE used_at IS NOT NULL")
-            ),
-            writes=False,
-        )
 
     async def claim_key(
         self, head: JournalHead, alive_until: float, ttl: float, now: float

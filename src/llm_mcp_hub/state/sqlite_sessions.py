@@ -1,10 +1,10 @@
 """What each call does to the tables: functions of an open transaction, without threads or waits.
 
-Every function is one job of `SqliteThread`. Those that can refuse do so before they write.
+Every function is one job. One that refuses may have written: its transaction is then rolled back.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,13 +15,14 @@ from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary, S
 from llm_mcp_hub.domain.transcript import EMPTY
 from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, changed, fits, moved_on
+from llm_mcp_hub.state.recent_sessions import RecentSession, same
+from llm_mcp_hub.state.sqlite_recent import add_messages, go_on, take
 
 Row = tuple[Any, ...]
 
 SWEEP_ROWS = 50
 """How many expired sessions one sweep removes, so that no turn waits long for it."""
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 
 COLUMNS = (
@@ -54,23 +55,35 @@ _INSERT = (
 
 
 def begin(
-    db: sqlite3.Connection, principal: str, session_id: str, lease: Lease, now: float
-) -> Session | None:
-    """Take the lease and read the session."""
+    db: sqlite3.Connection,
+    principal: str,
+    session_id: str,
+    lease: Lease,
+    now: float,
+    recent: RecentSession | None = None,
+) -> RecentSession | None:
+    """Take the lease and read the session; `recent` is what may be known of it."""
+    if recent is not None and take(db, recent, lease, now):
+        return recent
     if not _take(db, principal, session_id, lease, now):
         raise busy(session_id)
     row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
-    return _outlive(db, row, now + lease.seconds) if row is not None else None
+    return _outlive(db, row, now + lease.seconds, recent) if row is not None else None
 
 
 def begin_by_digest(
-    db: sqlite3.Connection, principal: str, digest: str, lease: Lease, now: float
-) -> Session | None:
+    db: sqlite3.Connection,
+    principal: str,
+    digest: str,
+    lease: Lease,
+    now: float,
+    recent: Callable[[str, str], RecentSession | None],
+) -> RecentSession | None:
     """Find the session, then as `begin`."""
     row = db.execute(_BY_DIGEST, (principal, digest, now)).fetchone()
     if row is None or not _take(db, principal, row[2], lease, now):
         return None
-    return _outlive(db, row, now + lease.seconds)
+    return _outlive(db, row, now + lease.seconds, recent(principal, row[2]))
 
 
 def append(
@@ -81,8 +94,13 @@ def append(
     change: SessionAppend,
     ttl: float,
     now: float,
-) -> SessionSummary:
-    """Compare, then write."""
+    recent: RecentSession | None = None,
+) -> tuple[SessionSummary, RecentSession | None]:
+    """Compare, then write; what is known of the session from then on is returned, too."""
+    if recent is not None:
+        after = go_on(db, recent, lease_id, change, ttl, now)
+        if after is not None:
+            return after.session.summary, after
     row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
     stored = summary_of(row) if row is not None else None
     if not fits(change, stored) or _held_by_another(db, principal, session_id, lease_id, now):
@@ -101,16 +119,17 @@ def append(
         # What is left of an expired session of that id goes, with its messages.
         db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", (principal, session_id))
         key = db.execute(_INSERT, (*_values(summary), principal, session_id)).lastrowid
-    first = summary.message_count - len(change.messages)
-    db.executemany(
-        "INSERT INTO messages (session, seq, digest, created_at, body) VALUES (?, ?, ?, ?, ?)",
-        [
-            (key, seq, item.digest, item.created_at, _encode(item.message))
-            for seq, item in enumerate(change.messages, first)
-        ],
-    )
+    kept = summary.message_count - len(change.messages)
+    size = add_messages(db, key, kept, change.messages)
     db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", (principal, session_id))
-    return summary
+    if not kept:
+        return summary, RecentSession(Session(summary, change.messages), size, key)
+    if recent is None or stored is None or change.keep < stored.message_count:
+        return summary, None
+    if not same(recent.session.summary, stored):
+        return summary, None
+    messages = recent.session.messages + change.messages
+    return summary, RecentSession(Session(summary, messages), recent.size + size, key)
 
 
 def renew(
@@ -155,7 +174,7 @@ def release(db: sqlite3.Connection, principal: str, session_id: str, lease_id: s
 def get(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> Session | None:
     """Read a session."""
     row = db.execute(_NAMED, (principal, session_id, now)).fetchone()
-    return Session(summary_of(row), _messages(db, row[0])) if row is not None else None
+    return Session(summary_of(row), _messages(db, row[0])[0]) if row is not None else None
 
 
 def delete(db: sqlite3.Connection, principal: str, session_id: str, now: float) -> bool:
@@ -195,12 +214,17 @@ def _held_by_another(
     return held.fetchone() is not None
 
 
-def _outlive(db: sqlite3.Connection, row: Row, until: float) -> Session:
+def _outlive(
+    db: sqlite3.Connection, row: Row, until: float, recent: RecentSession | None
+) -> RecentSession:
     summary = summary_of(row)
     if summary.expires_at < until:
         db.execute("UPDATE sessions SET expires_at = ? WHERE key = ?", (until, row[0]))
         summary = msgspec.structs.replace(summary, expires_at=until)
-    return Session(summary, _messages(db, row[0]))
+    if recent is not None and same(recent.session.summary, summary):
+        return RecentSession(Session(summary, recent.session.messages), recent.size, row[0])
+    messages, size = _messages(db, row[0])
+    return RecentSession(Session(summary, messages), size, row[0])
 
 
 def summary_of(row: Row) -> SessionSummary:
@@ -238,8 +262,10 @@ def _values(summary: SessionSummary) -> Iterable[Any]:
     )
 
 
-def _messages(db: sqlite3.Connection, key: int) -> tuple[StoredMessage, ...]:
+def _messages(db: sqlite3.Connection, key: int) -> tuple[tuple[StoredMessage, ...], int]:
+    """The messages of a session, and how many bytes they take."""
     rows = db.execute(
         "SELECT body, digest, created_at FROM messages WHERE session = ? ORDER BY seq", (key,)
-    )
-    return tuple([StoredMessage(_decode(body), digest, at) for body, digest, at in rows])
+    ).fetchall()
+    messages = [StoredMessage(_decode(body), digest, at) for body, digest, at in rows]
+    return tuple(messages), sum([len(body) for body, _, _ in rows])
