@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_mcp_hub.errors import SessionBusy
-from llm_mcp_hub.state import sqlite_shortcut
+from llm_mcp_hub.state import sqlite_short_jobs, sqlite_shortcut, sqlite_thread
 from llm_mcp_hub.state.sqlite import SqliteStore
 from llm_mcp_hub.state.sqlite_file import connect
 from llm_mcp_hub.state.sqlite_short_jobs import MAX_TOGETHER
@@ -42,6 +42,7 @@ class Watch:
     def __init__(self, store: SqliteStore) -> None:
         self.commits = 0
         self.in_thread = 0
+        self._more = asyncio.Condition()
         shortcut, run = store._thread.shortcut, store._thread.run
         assert shortcut is not None
         assert shortcut._connection is not None
@@ -49,9 +50,16 @@ class Watch:
 
         async def counted(*arguments: object, **keywords: object) -> object:
             self.in_thread += 1
+            async with self._more:
+                self._more.notify_all()
             return await run(*arguments, **keywords)
 
         store._thread.run = counted
+
+    async def handed_over(self, jobs: int) -> None:
+        """Wait until the thread was given so many."""
+        async with self._more:
+            await self._more.wait_for(lambda: self.in_thread >= jobs)
 
     def _traced(self, statement: str) -> None:
         self.commits += statement == "COMMIT"
@@ -110,8 +118,46 @@ async def test_a_lock_of_another_program_is_waited_for_in_the_thread(
     other.execute("COMMIT")
     other.close()
     await asyncio.gather(*calls)
-    assert watch.in_thread >= 3
+    assert watch.in_thread >= 1
     assert await store.get("ann", "s2", START) is not None
+
+
+async def test_calls_that_come_while_the_thread_works_wait_and_are_done_on_the_loop(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_short_jobs, "HELD_SECONDS", 60.0)
+    watch = Watch(store)
+    other = connect(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    first = asyncio.ensure_future(store.begin("ann", "s0", lease("a"), START))
+    await watch.handed_over(1)
+    later = [
+        asyncio.ensure_future(store.begin("ann", f"s{number}", lease("a"), START))
+        for number in range(1, 9)
+    ]
+    await asyncio.to_thread(threading.Event)  # the loop is free meanwhile
+    assert not any(call.done() for call in (first, *later))
+    other.execute("COMMIT")
+    other.close()
+    assert await asyncio.gather(first, *later) == [None] * 9
+    assert watch.in_thread == 1
+
+
+async def test_calls_do_not_wait_long_for_a_thread_that_is_held_up(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_short_jobs, "HELD_SECONDS", 0.0)
+    watch = Watch(store)
+    other = connect(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    calls = [
+        asyncio.ensure_future(store.begin("ann", f"s{number}", lease("a"), START))
+        for number in range(9)
+    ]
+    await watch.handed_over(9)
+    other.execute("COMMIT")
+    other.close()
+    assert await asyncio.gather(*calls) == [None] * 9
 
 
 async def test_calls_are_done_in_the_order_they_were_made_wherever_they_are_done(
@@ -154,8 +200,9 @@ async def test_a_call_nobody_waits_for_any_more_is_not_made(store: SqliteStore) 
 
 
 async def test_the_log_of_a_hub_that_never_rests_stays_small(
-    store: SqliteStore, path: Path
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sqlite_thread, "MAX_LOG_PAGES", 2000)
     log = path.parent / "hub.db-wal"
     largest = written = 0
     for number in range(CHECKPOINT_WRITES * 6):

@@ -20,8 +20,9 @@ _IS_AS_KNOWN = (
     "key = ? AND principal = ? AND id = ? "
     "AND revision = ? AND created_at = ? AND updated_at = ? AND digest = ? "
 )
+# But for OR FAIL, SQLite would copy each page before it changes it, to undo half a statement.
 _TAKE = (
-    "INSERT INTO leases (principal, session_id, id, until) "  # noqa: S608  # constants only
+    "INSERT OR FAIL INTO leases (principal, session_id, id, until) "  # noqa: S608  # constants only
     f"SELECT principal, id, ?, ? FROM sessions WHERE {_IS_AS_KNOWN} AND expires_at = ? "
     "ON CONFLICT (principal, session_id) DO UPDATE SET id = excluded.id, until = excluded.until "
     "WHERE leases.id = excluded.id OR leases.until <= ?"

@@ -29,9 +29,10 @@ ORPHAN_CHECK_SECONDS = 5.0
 Python waits for every thread before it exits."""
 MAX_BATCH = 256
 """Bounds how long the first job of a batch waits for the commit."""
-MAX_LOG_PAGES = 2000
-"""So long a write-ahead log (8 MB) is begun anew. That holds all writers up for a moment, where
-nobody pauses by himself: the log that is written to without end is never carried over wholly."""
+MAX_LOG_PAGES = 16_000
+"""So long a write-ahead log (64 MB) is begun anew. That holds all writers up for as long as the
+disk takes to write what has come meanwhile, so it is done rarely, and only where nobody pauses by
+himself: a log that is written to without end is never carried over wholly."""
 
 _CLOSED = "The state store is closed; the hub is stopping"
 
