@@ -217,6 +217,19 @@ async def test_the_log_of_a_hub_that_never_rests_stays_small(
     assert path.stat().st_size > 100_000
 
 
+async def test_a_call_in_the_thread_does_not_wait_for_the_log_to_be_carried_over(
+    store: SqliteStore, path: Path
+) -> None:
+    for number in range(1_200):
+        await store._thread.run(
+            lambda db, number=number: db.execute(
+                "INSERT INTO leases VALUES ('ann', ?, 'a', 1.0)", (f"s{number}",)
+            ),
+            writes=True,
+        )
+    assert (path.parent / "hub.db-wal").stat().st_size > 1_200 * 4096
+
+
 def test_a_loop_that_was_closed_with_calls_waiting_holds_up_no_other(path: Path) -> None:
     store = SqliteStore(str(path))
     calls: list[asyncio.Future[object]] = []

@@ -22,6 +22,10 @@ MEMORY = ":memory:"
 BUSY_SECONDS = 5.0
 """How long to wait for another process's write; theirs take milliseconds."""
 PREPARE_RETRY_SECONDS = 0.01
+MAX_LOG_PAGES = 16_000
+"""So long a write-ahead log (64 MB) is begun anew. That holds all writers up for as long as the
+disk takes to write what has come meanwhile, so it is done rarely, and only where nobody pauses by
+himself: a log that is written to without end is never carried over wholly."""
 
 _REMEDIES = {
     "BUSY": "is locked by another program; try again, or stop what else uses the file",
@@ -165,6 +169,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # With a write-ahead log this can lose the last turns in a power cut, but corrupt nothing.
     connection.execute("PRAGMA synchronous = NORMAL")
+    # It is carried over beside the turns; a commit does so, too, only once it is that long, for
+    # whoever waits for that commit waits for the disk as well.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {MAX_LOG_PAGES}")
 
 
 def _message_title(body: bytes) -> str:

@@ -8,8 +8,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
-from llm_mcp_hub.state.journal_bytes import LONGEST, decode_end, decode_head, encode, joined
+from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.journal import Journal, JournalEnd, JournalEntry, JournalHead
+from llm_mcp_hub.state import journal_bytes
+from llm_mcp_hub.state.journal_bytes import LONGEST, decode_end, decode_head, joined
 
 SWEEP_JOURNALS = 8
 """Each write removes at most so many more expired journals than it has entries: always more than
@@ -52,7 +54,7 @@ def claim_key(
         "DELETE FROM journals WHERE principal = ? AND (turn_id = ? OR key = ?) AND expires_at <= ?",
         (principal, turn_id, key, now),
     )
-    db.execute(_CLAIM, (principal, turn_id, key, encode(head), alive_until, now + ttl))
+    db.execute(_CLAIM, (principal, turn_id, key, _blob(head), alive_until, now + ttl))
     return None
 
 
@@ -65,14 +67,14 @@ def write(db: sqlite3.Connection, entries: Sequence[JournalEntry], ttl: float, n
         head = entry.head
         name = (head.principal, head.turn_id)
         last = entry.after + len(entry.chunks)
-        end = encode(entry.end) if entry.end is not None else None
+        end = _blob(entry.end) if entry.end is not None else None
         if entry.after == 0 and name not in known:
             # Most turns are short: they begin and end with one entry, and with these two inserts.
-            values = (*name, encode(head), last, end, entry.alive_until, now + ttl)
+            values = (*name, _blob(head), last, end, entry.alive_until, now + ttl)
             begun = db.execute(_BEGIN, values)
             if begun.rowcount:
                 if last:
-                    blobs.append((begun.lastrowid, last, encode(entry.chunks)))
+                    blobs.append((begun.lastrowid, last, _blob(entry.chunks)))
                 known[name] = (begun.lastrowid, last, end is not None)
                 continue
         found = known.get(name) or db.execute(_FIND, (*name, now)).fetchone()
@@ -82,9 +84,9 @@ def write(db: sqlite3.Connection, entries: Sequence[JournalEntry], ttl: float, n
         if journal is None:
             journal = _begin(db, entry, now + ttl, now)
         if last > length:
-            blobs.append((journal, last, encode(entry.chunks[length - entry.after :])))
+            blobs.append((journal, last, _blob(entry.chunks[length - entry.after :])))
             length = last
-        brought = encode(head) if entry.after == 0 else None
+        brought = _blob(head) if entry.after == 0 else None
         updates.append((brought, length, end, entry.alive_until, now + ttl, journal))
         known[name] = (journal, length, end is not None)
     db.executemany(_ADD, blobs)
@@ -153,5 +155,10 @@ def _begin(
         "DELETE FROM journals WHERE principal = ? AND turn_id = ? AND expires_at <= ?",
         (head.principal, head.turn_id, now),
     )
-    values = (head.principal, head.turn_id, encode(head), 0, None, entry.alive_until, expires_at)
+    values = (head.principal, head.turn_id, _blob(head), 0, None, entry.alive_until, expires_at)
     return db.execute(_BEGIN, values).lastrowid
+
+
+def _blob(value: tuple[Chunk, ...] | JournalHead | JournalEnd) -> bytearray:
+    # For each value of `bytes` sqlite3 first asks what to store in its place; not so for these.
+    return bytearray(journal_bytes.encode(value))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from llm_mcp_hub.errors import StateUnavailable
-from llm_mcp_hub.state.sqlite_file import unavailable
+from llm_mcp_hub.state.sqlite_file import MAX_LOG_PAGES, unavailable
 from llm_mcp_hub.state.sqlite_shortcut import SqliteShortcut
 
 T = TypeVar("T")
@@ -29,10 +29,6 @@ ORPHAN_CHECK_SECONDS = 5.0
 Python waits for every thread before it exits."""
 MAX_BATCH = 256
 """Bounds how long the first job of a batch waits for the commit."""
-MAX_LOG_PAGES = 16_000
-"""So long a write-ahead log (64 MB) is begun anew. That holds all writers up for as long as the
-disk takes to write what has come meanwhile, so it is done rarely, and only where nobody pauses by
-himself: a log that is written to without end is never carried over wholly."""
 
 _CLOSED = "The state store is closed; the hub is stopping"
 
