@@ -72,30 +72,30 @@ class SqliteStore(SqliteTokens, SqliteRecords, SqliteUsage, SqliteLimits):
     ) -> Session | None:
         """Take the lease on a session and read it."""
         known = self._recent.find(principal, session_id)
-        return self._know(
-            await self._short.run(
-                lambda db: sessions.begin(db, principal, session_id, lease, now, known),
-                writes=True,
-            )
+        begun = await self._short.run(
+            lambda db: sessions.begin(db, principal, session_id, lease, now, known), writes=True
         )
-
-    def _know(self, begun: RecentSession | None) -> Session | None:
-        if begun is None:
-            return None
-        self._recent.keep(begun)
-        return begun.session
+        return self._know(begun, known)
 
     async def begin_by_digest(
         self, principal: str, digest: str, lease: Lease, now: float
     ) -> Session | None:
         """Find the session with the transcript, and lease it."""
         find = self._recent.find
-        return self._know(
-            await self._short.run(
-                lambda db: sessions.begin_by_digest(db, principal, digest, lease, now, find),
-                writes=True,
-            )
+        begun = await self._short.run(
+            lambda db: sessions.begin_by_digest(db, principal, digest, lease, now, find),
+            writes=True,
         )
+        return self._know(begun)
+
+    def _know(
+        self, begun: RecentSession | None, known: RecentSession | None = None
+    ) -> Session | None:
+        if begun is None:
+            return None
+        if begun is not known:  # otherwise it is new enough once its turn is stored
+            self._recent.keep(begun)
+        return begun.session
 
     async def append(
         self,
