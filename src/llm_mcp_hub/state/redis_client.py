@@ -1,34 +1,25 @@
-"""The connection to Redis: bounded in time, silent about where and who, back by itself.
+"""The client of Redis: bounded in time, silent about where and who, back by itself.
 
 No call takes longer than its deadline or is sent twice: a script that may have run is not run
 again. A script that the server does not know (it restarted, or somebody flushed them) is sent
-whole. Connections that broke are replaced by the next call.
+whole. Connections that broke are replaced by the next call (see `redis_connections`).
 """
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import hiredis
 from redis import exceptions
-from redis.asyncio import (
-    Connection,
-    ConnectionPool,
-    Redis,
-    SSLConnection,
-    UnixDomainSocketConnection,
-)
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
 
 from llm_mcp_hub.errors import StateUnavailable
+from llm_mcp_hub.state.redis_connections import RedisConnections
 from llm_mcp_hub.state.redis_together import Together
 from llm_mcp_hub.state.redis_url import RedisAddress
 from llm_mcp_hub.within import within
 
-CONNECT_SECONDS = 2.0
-"""A server in the same network accepts in milliseconds; half of a cross-continent connect."""
 OPERATION_SECONDS = 3.0
 """For a call as a whole, connecting and waiting for a connection included."""
 CLOSE_SECONDS = 2.0
@@ -40,6 +31,9 @@ MAX_SHARED = 2
 
 Value = str | bytes | int | float
 Command = tuple[Value, ...]
+
+# In C; the library's own packing costs more than everything else of a call.
+_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub has a tuple of one
 
 
 class Script:
@@ -80,12 +74,10 @@ class RedisClient:
     """
 
     def __init__(self, address: RedisAddress, *, deadline: float = OPERATION_SECONDS) -> None:
-        self._address = address
+        self._connections = RedisConnections(address)
         self._deadline = deadline
         self._together = Together(self._run)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._client: Redis | None = None
-        self._sentinel: Sentinel | None = None
         self._closed = False
 
     async def call(self, script: Script, keys: Sequence[str], *args: Value) -> Any:
@@ -112,15 +104,9 @@ class RedisClient:
     async def aclose(self) -> None:
         """Close all connections."""
         self._closed = True
-        client, self._client = self._client, None
-        sentinel, self._sentinel = self._sentinel, None
-        clients = [*([client] if client else []), *(sentinel.sentinels if sentinel else [])]
-        for one in clients:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await one.connection_pool.disconnect()
-            except (exceptions.RedisError, OSError):
-                continue
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._connections.aclose()
         await self._together.aclose()
 
     async def _run(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
@@ -133,73 +119,26 @@ class RedisClient:
                     results = await self._send(commands)
         except (exceptions.RedisError, OSError) as error:
             raise unavailable(error) from None
-        if any(isinstance(result, exceptions.ReadOnlyError) for result in results) and self._client:
+        if any(isinstance(result, exceptions.ReadOnlyError) for result in results):
             # What was the primary is a replica now; only a new connection finds the new one.
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            await self._connections.drop_idle()
         return results
 
     async def _send(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
-        if self._client is None:
-            self._client, self._sentinel = _connect(self._address)
-        execute: Callable[..., Awaitable[Any]] = self._client.execute_command
-        sent = [each.known if isinstance(each, ScriptCall) else each for each in commands]
-        results: list[Any]
-        if len(sent) == 1:
-            try:
-                results = [await execute(*sent[0])]
-            except exceptions.ResponseError as error:
-                results = [error]
-        else:
-            pipeline = self._client.pipeline(transaction=False)
-            for command in sent:
-                pipeline.execute_command(*command)
-            results = await pipeline.execute(raise_on_error=False)
+        results = await self._connections.exchange(
+            [_pack(each.known if isinstance(each, ScriptCall) else each) for each in commands]
+        )
         for index, each in enumerate(commands):
             if isinstance(each, ScriptCall) and isinstance(
                 results[index], exceptions.NoScriptError
             ):
-                try:
-                    results[index] = await execute(*each.whole())
-                except exceptions.ResponseError as error:
-                    results[index] = error
+                (results[index],) = await self._connections.exchange([_pack(each.whole())])
         return results
 
 
-def pairs_of(reply: Any) -> list[tuple[bytes, Any]]:
-    """What a reply of names with values has; the library gives it in one of three forms."""
-    if isinstance(reply, dict):
-        return list(reply.items())
-    if reply and isinstance(reply[0], (list, tuple)):
-        return [(name, value) for name, value in reply]
+def pairs_of(reply: Sequence[Any]) -> list[tuple[bytes, Any]]:
+    """What a reply of names with values has."""
     return list(zip(reply[::2], reply[1::2], strict=True))
-
-
-def _connect(address: RedisAddress) -> tuple[Redis, Sentinel | None]:
-    timing: dict[str, Any] = {
-        # The deadline of the whole call stands over reading and writing, which costs less.
-        "socket_timeout": None,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": 2,
-        "driver_info": None,
-    }
-    login: dict[str, Any] = {
-        "db": address.db,
-        "username": address.username,
-        "password": address.password,
-    }
-    if address.kind == "sentinel":
-        make: Callable[..., Sentinel] = Sentinel
-        sentinel = make(address.hosts, sentinel_kwargs=timing, **timing, **login)
-        return sentinel.master_for(address.master), sentinel
-    if address.kind == "unix":
-        pool = ConnectionPool(UnixDomainSocketConnection, path=address.path, **timing, **login)
-        return Redis(connection_pool=pool), None
-    host, port = address.hosts[0]
-    kind = SSLConnection if address.kind == "tls" else Connection
-    return Redis(
-        connection_pool=ConnectionPool(kind, host=host, port=port, **timing, **login)
-    ), None
 
 
 _LOGIN = "refuses the hub's login; check user, password and rights behind the `state` URL"
