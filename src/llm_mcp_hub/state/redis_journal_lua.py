@@ -46,38 +46,48 @@ return nil
 """
 )
 
-WRITE = (
-    _COMMON
-    + """
--- KEYS journal chunks; ARGV base head now ends ms, then of each entry: after last alive end blob
-local journal = read(KEYS[1], tonumber(ARGV[3]))
-local length = journal and tonumber(journal[2]) or 0
-redis.call('EXISTS', KEYS[2])
-local key = journal and journal[5] ~= '' and ARGV[1] .. ':key:' .. journal[5]
+WRITE = """
+-- KEYS journal chunks; args base now ends ms, then of each entry: after last alive
+-- ARGV args head, then of each entry: end blob
+local args = cmsgpack.unpack(ARGV[1])
+local now, length, ended, alive = args[2], 0, '', 0
+local found = redis.call('HMGET', KEYS[1], 'expires_at', 'length', 'end', 'alive_until', 'key')
+local left = redis.call('EXISTS', KEYS[2]) == 1
+local live = found[1] and tonumber(found[1]) > now
+local key
+if live then
+  length, ended, alive = tonumber(found[2]), found[3], tonumber(found[4])
+  if found[5] ~= '' then key = args[1] .. ':key:' .. found[5] end
+end
 if key then redis.call('EXISTS', key) end
-local ended, wrote, headed = journal and journal[3] or '', false, false
-for i = 6, #ARGV, 5 do
-  local last = tonumber(ARGV[i + 1])
-  if ended == '' and tonumber(ARGV[i]) <= length then
-    journal = journal or begin(KEYS[1], KEYS[2], ARGV[2])
+local wrote, headed = false, false
+for i = 3, #ARGV, 2 do
+  local at = 5 + (i - 3) / 2 * 3
+  local after, last = args[at], args[at + 1]
+  if ended == '' and after <= length then
+    if not live and not wrote and (found[1] or left) then redis.call('DEL', KEYS[1], KEYS[2]) end
     if last > length then
-      redis.call('XADD', KEYS[2], ARGV[i + 1] .. '-0', 'c', ARGV[i + 4])
+      redis.call('XADD', KEYS[2], string.format('%.0f-0', last), 'c', ARGV[i + 1])
       length = last
     end
-    journal[4] = later(journal[4], ARGV[i + 2])
-    ended, wrote, headed = ARGV[i + 3], true, headed or tonumber(ARGV[i]) == 0
+    alive = math.max(alive, args[at + 2])
+    ended, wrote, headed = ARGV[i], true, headed or after == 0
   end
 end
 if not wrote then return 0 end
-if headed then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
-redis.call('HSET', KEYS[1], 'length', length, 'end', ended, 'alive_until', journal[4],
-  'expires_at', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
-if key then redis.call('PEXPIRE', key, ARGV[5]) end
+if live then
+  if headed then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
+  redis.call('HSET', KEYS[1], 'length', length, 'end', ended, 'alive_until', alive,
+    'expires_at', args[3])
+else
+  redis.call('HSET', KEYS[1], 'length', length, 'end', ended, 'alive_until', alive,
+    'expires_at', args[3], 'head', ARGV[2], 'key', '', 'wanted_until', 0)
+end
+redis.call('PEXPIRE', KEYS[1], args[4])
+redis.call('PEXPIRE', KEYS[2], args[4])
+if key then redis.call('PEXPIRE', key, args[4]) end
 return 1
 """
-)
 
 READ = (
     _COMMON

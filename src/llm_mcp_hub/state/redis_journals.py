@@ -7,11 +7,14 @@ another's. Everything of a journal, its idempotency key included, is in its prin
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from llm_mcp_hub.domain.journal import Journal, JournalEntry, JournalHead
 from llm_mcp_hub.state import redis_journal_lua as lua
 from llm_mcp_hub.state.journal_bytes import LONGEST, decode_end, decode_head, encode, joined
 from llm_mcp_hub.state.redis_client import RedisClient, Script, ScriptCall, Value
-from llm_mcp_hub.state.redis_keys import principal_keys
+from llm_mcp_hub.state.redis_keys import PrincipalKeys, principal_keys
 
 JOURNAL_SLACK_SECONDS = 60.0
 """Keys outlive what they hold by so much. Short, because there is a journal for every turn: it only
@@ -22,6 +25,23 @@ _WRITE = Script(lua.WRITE)
 _READ = Script(lua.READ)
 _RELEASE_KEY = Script(lua.RELEASE_KEY)
 _DELETE = Script(lua.DELETE)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class _Write(Struct):
+    """What is written to one journal.
+
+    Attributes:
+        numbers: Its base, its times and the numbers of each entry.
+        blobs: The head, then the end and the chunks of each entry.
+    """
+
+    keys: PrincipalKeys
+    numbers: list[Value]
+    blobs: list[bytes] = msgspec.field(default_factory=lambda: [b""])
+    ended: bool = False
 
 
 class RedisJournals:
@@ -53,32 +73,30 @@ class RedisJournals:
 
     async def write_journals(self, entries: Sequence[JournalEntry], ttl: float, now: float) -> None:
         """Add to journals."""
-        args_of: dict[tuple[str, str], list[Value]] = {}
+        writes: dict[tuple[str, str], _Write] = {}
         times = (now, now + ttl, _milliseconds(ttl))
-        ended: set[tuple[str, str]] = set()
         for entry in entries:
             head = entry.head
-            args = args_of.get((head.principal, head.turn_id))
-            if args is None:
-                base = principal_keys(self._prefix, head.principal).base
-                args = args_of[head.principal, head.turn_id] = [base, b"", *times]
+            write = writes.get((head.principal, head.turn_id))
+            if write is None:
+                keys = principal_keys(self._prefix, head.principal)
+                write = writes[head.principal, head.turn_id] = _Write(keys, [keys.base, *times])
             # Only an entry from the first chunk on can begin a journal, and brings its head.
             # After an end it brings nothing, unless that was dropped: the script knows.
-            if entry.after == 0 and (not args[1] or (head.principal, head.turn_id) not in ended):
-                args[1] = encode(head)
-            if entry.end is not None:
-                ended.add((head.principal, head.turn_id))
-            args += (
-                entry.after,
-                entry.after + len(entry.chunks),
-                entry.alive_until,
-                encode(entry.end) if entry.end is not None else b"",
-                encode(entry.chunks),
+            if entry.after == 0 and not (write.blobs[0] and write.ended):
+                write.blobs[0] = encode(head)
+            write.ended = write.ended or entry.end is not None
+            write.numbers += (entry.after, entry.after + len(entry.chunks), entry.alive_until)
+            end = encode(entry.end) if entry.end is not None else b""
+            write.blobs += (end, encode(entry.chunks))
+        calls = [
+            ScriptCall(
+                _WRITE,
+                (write.keys.journal(turn_id), write.keys.chunks(turn_id)),
+                (_pack(write.numbers), *write.blobs),
             )
-        calls = []
-        for (principal, turn_id), args in args_of.items():
-            keys = principal_keys(self._prefix, principal)
-            calls.append(ScriptCall(_WRITE, (keys.journal(turn_id), keys.chunks(turn_id)), args))
+            for (_, turn_id), write in writes.items()
+        ]
         if calls:
             await self._client.pipeline(*calls)
 

@@ -5,50 +5,49 @@ costs two, to begin and to append. Keys are laid out for Redis Cluster (see `red
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import msgspec
-
-from llm_mcp_hub.domain.session import (
-    Session,
-    SessionAppend,
-    SessionSummary,
-    StoredMessage,
-    title_of,
-)
-from llm_mcp_hub.domain.transcript import EMPTY
+from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary
 from llm_mcp_hub.state import redis_scripts as lua
 from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, moved_on
+from llm_mcp_hub.state.recent_sessions import RecentSessions
 from llm_mcp_hub.state.redis_client import (
     OPERATION_SECONDS,
     RedisClient,
     Script,
     ScriptCall,
-    Value,
 )
 from llm_mcp_hub.state.redis_journals import RedisJournals
 from llm_mcp_hub.state.redis_keys import (
+    KNOWN_PRINCIPALS,
     PrincipalKeys,
     principal_keys,
     principals_key,
 )
 from llm_mcp_hub.state.redis_limits import RedisLimits
-from llm_mcp_hub.state.redis_listing import RedisListings, summary_of
+from llm_mcp_hub.state.redis_listing import RedisListings
 from llm_mcp_hub.state.redis_records import RedisRecords
+from llm_mcp_hub.state.redis_sessions import (
+    after_append,
+    append_args,
+    encode_message,
+    known_session,
+    lease_args,
+    milliseconds,
+    pack,
+    read_session,
+    remember,
+    version_of,
+)
 from llm_mcp_hub.state.redis_tokens import RedisTokens
 from llm_mcp_hub.state.redis_url import RedisAddress
 from llm_mcp_hub.state.redis_usage import RedisUsage
 
-SLACK_SECONDS = 3600.0
-"""Keys outlive what they hold by so much. Their expiry only collects garbage, by the clock of
-the server, which may differ from the hub's."""
 PRINCIPAL_SLACK_SECONDS = 7 * 86400.0
 """How much longer somebody stays on the list of principals than their last stored turn: a
 running turn may prolong a session, but never by so much."""
-
-_encode = msgspec.json.Encoder().encode
-_decode_messages = msgspec.json.Decoder(tuple[StoredMessage, ...]).decode
+LISTED_AGAIN_SECONDS = 3600.0
+"""A time later by less than this need not be told to the list of principals again."""
 
 _BEGIN = Script(lua.BEGIN)
 _BEGIN_BY_DIGEST = Script(lua.BEGIN_BY_DIGEST)
@@ -67,6 +66,9 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
 
     def __init__(self, address: RedisAddress, *, deadline: float = OPERATION_SECONDS) -> None:
         super().__init__(RedisClient(address, deadline=deadline), address.prefix)
+        self._recent = RecentSessions()
+        self._listed_until: dict[str, float] = {}
+        """By principal, what the list of them has been told."""
 
     async def open(self) -> None:
         """Connect."""
@@ -85,14 +87,17 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     ) -> Session | None:
         """Take the lease on a session and read it."""
         keys = self._keys(principal)
+        known = self._recent.get(principal, session_id)
         reply = await self._client.call(
             _BEGIN,
-            _of_session(keys, session_id),
-            *(keys.base, session_id, now, *_of_lease(lease, now)),
+            (keys.session(session_id), keys.messages(session_id), keys.lease(session_id)),
+            pack((keys.base, session_id, now, *lease_args(lease, now), *version_of(known))),
         )
         if reply == b"busy":
             raise busy(session_id)
-        return _session(principal, reply)
+        if reply is None:
+            return None
+        return known_session(reply, known) or self._read(principal, reply)
 
     async def begin_by_digest(
         self, principal: str, digest: str, lease: Lease, now: float
@@ -101,10 +106,10 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
         keys = self._keys(principal)
         reply = await self._client.call(
             _BEGIN_BY_DIGEST,
-            (keys.digest(digest), *keys.indexes),
-            *(keys.base, digest, now, *_of_lease(lease, now)),
+            (keys.digest(digest),),
+            pack((keys.base, digest, now, *lease_args(lease, now))),
         )
-        return _session(principal, reply)
+        return self._read(principal, reply) if reply is not None else None
 
     async def append(
         self,
@@ -117,26 +122,25 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     ) -> SessionSummary:
         """Store a turn and give the lease back."""
         keys = self._keys(principal)
-        expected = change.expected_created_at
-        script = ScriptCall(
-            _APPEND,
-            _of_session(keys, session_id),
-            (
-                *(keys.base, session_id, now, lease_id, now + ttl, _milliseconds(ttl)),
-                *(change.expected_revision, "" if expected is None else expected, change.keep),
-                change.messages[-1].digest if change.messages else EMPTY,
-                *(change.model, change.system, title_of(change.messages)),
-                *msgspec.structs.astuple(change.usage),
-                *map(_encode, change.messages),
-            ),
-        )
-        # First, and in its own slot: whoever is listed without a session does no harm, a
-        # session whose principal is not listed would be missing in everybody's listing.
-        listed = ("ZADD", principals_key(self._prefix), "GT", now + ttl + PRINCIPAL_SLACK_SECONDS)
-        _, reply = await self._client.pipeline((*listed, principal), script)
+        messages = [encode_message(message) for message in change.messages]
+        times = (now, lease_id, now + ttl, milliseconds(ttl))
+        args = pack((keys.base, session_id, *times, *append_args(change)))
+        script = ScriptCall(_APPEND, _of_session(keys, session_id), (args, *messages))
+        listed_until = now + ttl + PRINCIPAL_SLACK_SECONDS
+        if self._is_listed(principal, change, listed_until):
+            (reply,) = await self._client.pipeline(script)
+        else:
+            # First, and in its own slot: whoever is listed without a session does no harm, a
+            # session whose principal is not listed would be missing in everybody's listing.
+            listed = ("ZADD", principals_key(self._prefix), "GT", listed_until, principal)
+            _, reply = await self._client.pipeline(listed, script)
+            self._note_listed(principal, listed_until)
         if reply is None:
+            self._recent.forget(principal, session_id)
             raise moved_on(session_id)
-        return summary_of(principal, session_id, reply)
+        summary = after_append(principal, session_id, change, reply, now + ttl, now)
+        remember(self._recent, summary, change, reply, sum(map(len, messages)))
+        return summary
 
     async def renew(
         self, leases: Sequence[SessionKey], lease: Lease, now: float
@@ -145,8 +149,9 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
         calls = []
         for principal, session_id in leases:
             keys = self._keys(principal)
-            args = (keys.base, session_id, now, *_of_lease(lease, now))
-            calls.append(ScriptCall(_RENEW, _of_session(keys, session_id), args))
+            named = (keys.session(session_id), keys.messages(session_id), keys.lease(session_id))
+            args = (keys.base, session_id, now, *lease_args(lease, now))
+            calls.append(ScriptCall(_RENEW, named, (pack(args),)))
         replies = await self._client.pipeline(*calls) if calls else ()
         return tuple([key for key, held in zip(leases, replies, strict=True) if held])
 
@@ -167,13 +172,19 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     async def get(self, principal: str, session_id: str, now: float) -> Session | None:
         """A session with its messages."""
         keys = self._keys(principal)
+        known = self._recent.get(principal, session_id)
         reply = await self._client.call(
-            _GET, (keys.session(session_id), keys.messages(session_id)), session_id, now
+            _GET,
+            (keys.session(session_id), keys.messages(session_id)),
+            pack((session_id, now, *version_of(known))),
         )
-        return _session(principal, reply)
+        if reply is None:
+            return None
+        return known_session(reply, known) or read_session(principal, reply)[0]
 
     async def delete(self, principal: str, session_id: str, now: float) -> bool:
         """Forget a session and its lease."""
+        self._recent.forget(principal, session_id)
         keys = self._keys(principal)
         existed = await self._client.call(
             _DELETE, _of_session(keys, session_id), keys.base, session_id, now
@@ -183,25 +194,26 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     def _keys(self, principal: str) -> PrincipalKeys:
         return principal_keys(self._prefix, principal)
 
+    def _read(self, principal: str, reply: object) -> Session:
+        session, size = read_session(principal, reply)
+        self._recent.put(session, size)
+        return session
+
+    def _is_listed(self, principal: str, change: SessionAppend, until: float) -> bool:
+        """Whether somebody is on the list of principals for about so long already.
+
+        A new session has it said again in any case: what Redis has lost, it has lost together
+        with the sessions from before.
+        """
+        listed_until = self._listed_until.get(principal, 0.0)
+        return change.expected_revision > 0 and listed_until >= until - LISTED_AGAIN_SECONDS
+
+    def _note_listed(self, principal: str, until: float) -> None:
+        if len(self._listed_until) >= KNOWN_PRINCIPALS:
+            self._listed_until.clear()
+        self._listed_until[principal] = until
+
 
 def _of_session(keys: PrincipalKeys, session_id: str) -> tuple[str, ...]:
     named = (keys.session(session_id), keys.messages(session_id), keys.lease(session_id))
     return (*named, *keys.indexes)
-
-
-def _of_lease(lease: Lease, now: float) -> tuple[Value, ...]:
-    return (lease.id, now + lease.seconds, _milliseconds(lease.seconds))
-
-
-def _milliseconds(seconds: float) -> int:
-    return int((max(seconds, 0.0) + SLACK_SECONDS) * 1000)
-
-
-def _session(principal: str, reply: Any) -> Session | None:
-    if reply is None:
-        return None
-    session_id, fields, messages = reply
-    return Session(
-        summary_of(principal, session_id.decode(), fields),
-        _decode_messages(b"[" + b",".join(messages) + b"]"),
-    )
