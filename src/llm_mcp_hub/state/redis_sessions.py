@@ -129,10 +129,10 @@ def remember(
     known = recent.get(after.principal, after.id)
     if kept == 0:
         recent.put(Session(after, change.messages), size)
-    elif known is not None and (
-        *(known.summary.revision, known.summary.digest, known.summary.created_at),
+    elif known is not None and (before, after.created_at, kept) == (
+        *(known.summary.digest, known.summary.created_at),
         len(known.messages),
-    ) == (change.expected_revision, before, after.created_at, kept):
+    ):
         size += recent.size(known.summary) or 0
         recent.put(Session(after, known.messages + change.messages), size)
     else:
