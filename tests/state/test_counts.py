@@ -12,7 +12,7 @@ import pytest
 from llm_mcp_hub.domain.limits import TokenLimits
 from llm_mcp_hub.domain.usage import UsageSlot
 from llm_mcp_hub.state.base import Store
-from llm_mcp_hub.state.redis_client import RedisClient
+from llm_mcp_hub.state.redis_connections import RedisConnections
 from llm_mcp_hub.state.redis_store import RedisStore
 from llm_mcp_hub.state.redis_url import read_url
 from llm_mcp_hub.state.sqlite import SqliteStore
@@ -141,14 +141,14 @@ async def test_redis_takes_one_round_trip_and_forgets_by_itself(
     async with redis_store(own_redis.url) as store:
         await store.add_usage(batch(1, {slot(): {"answered": 1}}), START)
         sent = 0
-        send = RedisClient._send
+        send = RedisConnections.exchange
 
-        async def counting(self: RedisClient, commands: Any) -> list[Any]:
+        async def counting(self: RedisConnections, commands: Any) -> list[Any]:
             nonlocal sent
             sent += 1
             return await send(self, commands)
 
-        monkeypatch.setattr(RedisClient, "_send", counting)
+        monkeypatch.setattr(RedisConnections, "exchange", counting)
         many = {slot(model=f"m{n}"): {"answered": 1} for n in range(100)}
         await store.add_usage(batch(2, many, expires_at=START + 60), START)
         assert sent == 1

@@ -15,7 +15,7 @@ from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.domain.session import Listing, SessionSort
 from llm_mcp_hub.errors import SessionBusy, SessionChanged, StateUnavailable
 from llm_mcp_hub.state.base import Lease, Store
-from llm_mcp_hub.state.redis_client import RedisClient
+from llm_mcp_hub.state.redis_connections import RedisConnections
 from llm_mcp_hub.state.redis_keys import principal_keys, principals_key
 from llm_mcp_hub.state.redis_store import PRINCIPAL_SLACK_SECONDS, RedisStore
 from llm_mcp_hub.state.redis_url import read_url
@@ -140,14 +140,14 @@ async def test_begin_and_append_are_one_round_trip_each(
     async with opened(own_redis.url) as store:
         await stored(store)
         sent = 0
-        send = RedisClient._send
+        send = RedisConnections.exchange
 
-        async def counted(self: RedisClient, commands: Any) -> list[Any]:
+        async def counted(self: RedisConnections, commands: Any) -> list[Any]:
             nonlocal sent
             sent += 1
             return await send(self, commands)
 
-        monkeypatch.setattr(RedisClient, "_send", counted)
+        monkeypatch.setattr(RedisConnections, "exchange", counted)
         reads = _reads(own_redis)
         asking = _reads(own_redis) - reads
         await store.begin("ann", "s1", lease("a"), START)

@@ -9,7 +9,7 @@ import pytest
 
 from llm_mcp_hub.domain.journal import JournalEnd
 from llm_mcp_hub.errors import StateUnavailable
-from llm_mcp_hub.state.redis_client import RedisClient
+from llm_mcp_hub.state.redis_connections import RedisConnections
 from llm_mcp_hub.state.redis_journals import JOURNAL_SLACK_SECONDS
 from llm_mcp_hub.state.redis_keys import principal_keys
 from llm_mcp_hub.state.redis_store import RedisStore
@@ -69,14 +69,14 @@ async def test_the_journals_of_all_turns_are_written_in_one_round_trip(
     async with opened(own_redis.url) as store:
         await write(store, entry(0, "a"))
         sent = 0
-        send = RedisClient._send
+        send = RedisConnections.exchange
 
-        async def counted(self: RedisClient, commands: Any) -> list[Any]:
+        async def counted(self: RedisConnections, commands: Any) -> list[Any]:
             nonlocal sent
             sent += 1
             return await send(self, commands)
 
-        monkeypatch.setattr(RedisClient, "_send", counted)
+        monkeypatch.setattr(RedisConnections, "exchange", counted)
         turns = [entry(0, "x", turn=f"t{number}", principal=f"p{number}") for number in range(64)]
         await write(store, *turns)
         assert sent == 1

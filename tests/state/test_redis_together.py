@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_mcp_hub.errors import StateUnavailable
-from llm_mcp_hub.state.redis_client import RedisClient
+from llm_mcp_hub.state.redis_connections import RedisConnections
 from llm_mcp_hub.state.redis_together import MAX_TOGETHER, Together
 from llm_mcp_hub.testing.redis_server import RedisServer
 
@@ -137,15 +137,15 @@ async def test_calls_on_redis_that_come_together_take_two_round_trips(
     from llm_mcp_hub.testing.store_promise import START, lease
 
     store = create_redis_store(own_redis.url)
-    await store.open()
+    await store.begin("ann", "first", lease("first"), START)  # the server has the script now
     sent: list[int] = []
-    send = RedisClient._send
+    send = RedisConnections.exchange
 
-    async def counted(self: RedisClient, commands: Any) -> list[Any]:
+    async def counted(self: RedisConnections, commands: Any) -> list[Any]:
         sent.append(len(commands))
         return await send(self, commands)
 
-    monkeypatch.setattr(RedisClient, "_send", counted)
+    monkeypatch.setattr(RedisConnections, "exchange", counted)
     names = [f"s{number}" for number in range(9)]
     begun = await asyncio.gather(*(store.begin("ann", name, lease(name), START) for name in names))
     assert begun == [None] * 9

@@ -24,8 +24,6 @@ OPERATION_SECONDS = 3.0
 """For a call as a whole, connecting and waiting for a connection included."""
 CLOSE_SECONDS = 2.0
 """Closing sends nothing; it only waits for the sockets."""
-MAX_CONNECTIONS = 32
-"""Further calls wait for one of these to be free, within their deadline."""
 MAX_SHARED = 2
 """What has more commands shares its round trip with no other call: it would have that wait."""
 
@@ -77,7 +75,6 @@ class RedisClient:
         self._connections = RedisConnections(address)
         self._deadline = deadline
         self._together = Together(self._run)
-        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._closed = False
 
     async def call(self, script: Script, keys: Sequence[str], *args: Value) -> Any:
@@ -115,25 +112,28 @@ class RedisClient:
             raise StateUnavailable("The state store is closed; the hub is stopping")
         try:
             with within(self._deadline):
-                async with self._slots:
-                    results = await self._send(commands)
+                results = await self._connections.exchange(
+                    [
+                        _pack(each.known if isinstance(each, ScriptCall) else each)
+                        for each in commands
+                    ]
+                )
+                for index, result in enumerate(results):
+                    if isinstance(result, exceptions.ResponseError):
+                        results[index] = await self._again(commands[index], result)
         except (exceptions.RedisError, OSError) as error:
             raise unavailable(error) from None
-        if any(isinstance(result, exceptions.ReadOnlyError) for result in results):
-            # What was the primary is a replica now; only a new connection finds the new one.
-            await self._connections.drop_idle()
         return results
 
-    async def _send(self, commands: Sequence[Command | ScriptCall]) -> list[Any]:
-        results = await self._connections.exchange(
-            [_pack(each.known if isinstance(each, ScriptCall) else each) for each in commands]
-        )
-        for index, each in enumerate(commands):
-            if isinstance(each, ScriptCall) and isinstance(
-                results[index], exceptions.NoScriptError
-            ):
-                (results[index],) = await self._connections.exchange([_pack(each.whole())])
-        return results
+    async def _again(self, command: Command | ScriptCall, error: exceptions.ResponseError) -> Any:
+        """What Redis says in the end to a command against which it has said something."""
+        if isinstance(error, exceptions.NoScriptError) and isinstance(command, ScriptCall):
+            (result,) = await self._connections.exchange([_pack(command.whole())])
+            return result
+        if isinstance(error, exceptions.ReadOnlyError):
+            # What was the primary is a replica now; only a new connection finds the new one.
+            await self._connections.drop_idle()
+        return error
 
 
 def pairs_of(reply: Sequence[Any]) -> list[tuple[bytes, Any]]:

@@ -5,8 +5,9 @@ with whatever replies were still to come; one that the server has hung up on mea
 something on that nobody asked for, is never used again. A dropped one is replaced by the next call.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from redis import exceptions
 from redis.asyncio import (
@@ -24,50 +25,48 @@ from llm_mcp_hub.state.redis_url import RedisAddress
 
 CONNECT_SECONDS = 2.0
 """A server in the same network accepts in milliseconds; half of a cross-continent connect."""
+MAX_CONNECTIONS = 32
+"""Further calls wait for one of these to be free, within their deadline."""
 
 
-class _Leased(Protocol):
-    """What is used of a connection of the library's."""
-
-    def is_silent(self) -> bool: ...
-
-    async def send_packed_command(
-        self, command: Sequence[bytes], check_health: bool = True
-    ) -> None: ...
-
-    async def read_response(self) -> Any: ...
-
-    async def disconnect(self, nowait: bool = False) -> None: ...
-
-
-class _Watched:
-    """Tells without waiting whether the connection is as its last call left it.
-
-    The library's own check, `can_read_destructive`, waits for a turn of the loop.
-    """
+class _Lean:
+    """What a connection of the library's does for a call, in fewer steps, and one question."""
 
     _reader: Any
+    _writer: Any
+    _parser: Any
     _socket_is_empty: Callable[[], bool]
 
     def is_silent(self) -> bool:
-        """Whether the server has neither hung up nor said anything since."""
+        """Whether the server has neither hung up nor said anything since the last call.
+
+        The library's own check, `can_read_destructive`, waits for a turn of the loop.
+        """
         reader = self._reader
         return reader is not None and not reader.at_eof() and self._socket_is_empty()
 
+    async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
+        """Send packed commands in one go; a reply, or what Redis said against it, for each."""
+        writer, read = self._writer, self._parser.read_response
+        writer.writelines(commands)
+        if writer.transport.get_write_buffer_size():
+            await writer.drain()
+        return [await read() for _ in commands]
 
-class _Tcp(_Watched, Connection):
+
+class _Tcp(_Lean, Connection):
     pass
 
 
-class _Tls(_Watched, SSLConnection):
+class _Tls(_Lean, SSLConnection):
     pass
 
 
-class _Unix(_Watched, UnixDomainSocketConnection):
+class _Unix(_Lean, UnixDomainSocketConnection):
     pass
 
 
-class _ToPrimary(_Watched, SentinelManagedConnection):
+class _ToPrimary(_Lean, SentinelManagedConnection):
     """To whichever server the Sentinels named last."""
 
     def is_silent(self) -> bool:
@@ -83,10 +82,13 @@ class RedisConnections:
     def __init__(self, address: RedisAddress) -> None:
         # Any, since its own types do not have what connections are made of.
         self._pool: Any
-        """Makes connections and owns them; those in `_idle` are in use in its eyes."""
+        """Makes connections and owns them; all that it has made are in use in its eyes."""
         self._pool, self._sentinels = _pool(address)
         self._closed = False
-        self._idle: list[_Leased] = []
+        self._free: asyncio.LifoQueue[_Lean | None] = asyncio.LifoQueue()
+        """Idle connections, above places for further ones."""
+        for _ in range(MAX_CONNECTIONS):
+            self._free.put_nowait(None)
 
     async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
         """Send packed commands in one go; a reply, or what Redis said against it, for each.
@@ -95,51 +97,48 @@ class RedisConnections:
             RedisError: Redis can't be reached, or refuses to serve.
             OSError: As before.
         """
-        connection = await self._lease()
-        replies: list[Any] = []
+        free = self._free
+        connection = await free.get() if free.empty() else free.get_nowait()
         try:
-            await connection.send_packed_command(commands, check_health=False)
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response())
-                except exceptions.ResponseError as error:
-                    replies.append(error)
+            if connection is not None and not connection.is_silent():
+                await self._drop(connection)
+                connection = None
+            if connection is None:
+                connection = await self._make()
+            replies = await connection.exchange(commands)
         except BaseException:
-            await self._drop(connection)
+            if connection is not None:
+                await self._drop(connection)
+                connection = None
             raise
-        if self._closed:
-            await self._drop(connection)
-        else:
-            self._idle.append(connection)
+        finally:
+            free.put_nowait(connection)
         return replies
 
     async def drop_idle(self) -> None:
         """Have new connections made, which may lead elsewhere."""
-        while self._idle:
-            await self._drop(self._idle.pop())
+        free = self._free
+        for connection in [free.get_nowait() for _ in range(free.qsize())]:
+            if connection is not None:
+                await self._drop(connection)
+            free.put_nowait(None)
 
     async def aclose(self) -> None:
         """Close all connections. Sends nothing; it only waits for the sockets."""
         self._closed = True
-        self._idle.clear()
         for one in (self._pool, *(each.connection_pool for each in self._sentinels)):
             try:
                 await one.disconnect()
             except (exceptions.RedisError, OSError):
                 continue
 
-    async def _lease(self) -> _Leased:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_silent():
-                return connection
-            await self._drop(connection)
+    async def _make(self) -> _Lean:
         if self._closed:
             raise exceptions.ConnectionError("closed")
-        made: _Leased = await self._pool.get_connection()
+        made: _Lean = await self._pool.get_connection()
         return made
 
-    async def _drop(self, connection: _Leased) -> None:
+    async def _drop(self, connection: Any) -> None:
         await connection.disconnect(nowait=True)
         await self._pool.release(connection)
 
