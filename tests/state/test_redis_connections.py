@@ -8,7 +8,7 @@ import hiredis
 import pytest
 from redis import exceptions
 
-from llm_mcp_hub.state.redis_connections import RedisConnections
+from llm_mcp_hub.state.redis_connections import MAX_CONNECTIONS, RedisConnections
 from llm_mcp_hub.state.redis_url import read_url
 from llm_mcp_hub.testing.redis_server import RedisServer
 
@@ -60,6 +60,28 @@ async def test_calls_at_once_have_a_connection_each(own_redis: RedisServer) -> N
         replies = await asyncio.gather(*(connections.exchange([echo(text)]) for text in texts))
         assert replies == [[text.encode()] for text in texts]
         assert clients(own_redis) == 9
+
+
+@pytest.mark.redis
+async def test_there_are_only_so_many_and_further_calls_wait_for_one(
+    own_redis: RedisServer,
+) -> None:
+    async with connected(own_redis.url) as connections:
+        texts = [str(number) for number in range(2 * MAX_CONNECTIONS)]
+        replies = await asyncio.gather(*(connections.exchange([echo(text)]) for text in texts))
+        assert replies == [[text.encode()] for text in texts]
+        assert clients(own_redis) == MAX_CONNECTIONS
+
+
+@pytest.mark.redis
+async def test_calls_that_failed_hold_no_place_against_others(own_redis: RedisServer) -> None:
+    async with connected(own_redis.url) as connections:
+        own_redis.stop()
+        calls = [connections.exchange([PING]) for _ in range(2 * MAX_CONNECTIONS)]
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(each) for each in failed} == {exceptions.ConnectionError}
+        own_redis.start()
+        assert await connections.exchange([PING]) == [b"PONG"]
 
 
 @pytest.mark.redis

@@ -79,7 +79,9 @@ class RedisClient:
 
     async def call(self, script: Script, keys: Sequence[str], *args: Value) -> Any:
         """Run one script, in one round trip."""
-        (result,) = await self.pipeline(ScriptCall(script, keys, args))
+        (result,) = await self._together.call((ScriptCall(script, keys, args),))
+        if isinstance(result, Exception):
+            raise unavailable(result)
         return result
 
     async def pipeline(self, *commands: Command | ScriptCall) -> list[Any]:
