@@ -251,6 +251,22 @@ async def test_every_key_goes_away_by_itself(own_redis: RedisServer) -> None:
             assert own_redis.command("PTTL", key.decode()) > 0, key
 
 
+async def test_keys_live_as_long_as_what_a_later_turn_has_made_of_them(
+    own_redis: RedisServer,
+) -> None:
+    keys = principal_keys("llm-mcp-hub", "ann")
+    every = [*keys.indexes, keys.session("s1"), keys.messages("s1")]
+    async with opened(own_redis.url) as store:
+        await stored(store)
+        # Nothing of before is left in the list of messages, which is made anew.
+        await store.append("ann", "s1", "a", change(1, said("x")), TTL, START)
+        for key in every:
+            assert own_redis.command("PTTL", key) > TTL * 1000, key
+        await store.append("ann", "s1", "a", change(2, said("y"), keep=1), 9 * TTL, START)
+        for key in every:
+            assert own_redis.command("PTTL", key) > 9 * TTL * 1000, key
+
+
 async def test_nothing_is_left_of_sessions_that_have_expired(own_redis: RedisServer) -> None:
     async with opened(own_redis.url) as store:
         for number in range(30):
