@@ -4,7 +4,7 @@ It stands alone, so that a copy of it serves as an installed plugin in a hub of 
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -45,7 +45,7 @@ class ChaosDialect(EchoDialect):
         texts = [message.text for message in said if message.role == "user"]
         self._outgoing += msgspec.json.encode({"type": "say", "texts": texts}) + b"\n"
 
-    def receive(self, lines: Sequence[bytes]) -> list[Event]:
+    def receive(self, lines: Sequence[bytes]) -> Iterator[Event]:
         return super().receive([line for line in lines if line != NOISE])
 
 

@@ -269,7 +269,7 @@ async def test_a_sign_of_life_is_given_between_words_and_takes_none_of_them(
 
     def count(lines: list[bytes]) -> list[Any]:
         nonlocal pongs
-        found: list[Any] = understand(lines)
+        found: list[Any] = list(understand(lines))
         pongs += found.count(Pong())
         return found
 

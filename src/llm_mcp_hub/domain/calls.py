@@ -24,8 +24,11 @@ def open_calls(messages: Sequence[Message]) -> tuple[ToolCallPart, ...]:
     """The calls of the last message of the assistant's that nothing after it answers."""
     for index in range(len(messages) - 1, -1, -1):
         if messages[index].role == "assistant":
+            calls = calls_in(messages[index])
+            if not calls:
+                return ()
             answered = {result.call_id for result in results_in(messages[index + 1 :])}
-            return tuple(call for call in calls_in(messages[index]) if call.id not in answered)
+            return tuple(call for call in calls if call.id not in answered)
     return ()
 
 

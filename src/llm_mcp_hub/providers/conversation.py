@@ -8,6 +8,7 @@ worker said before something that broke the protocol is not lost with it.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import isgeneratorfunction
 from typing import TypeVar
 
 from llm_mcp_hub.domain.chat import TurnRequest
@@ -29,11 +30,12 @@ E = TypeVar("E", Ready, Inspected)
 class Conversation:
     """A member of a provider's pool. Blank until its first turn begins."""
 
-    __slots__ = ("_asked", "_broken", "_error", "_on_lost", "dialect", "worker")
+    __slots__ = ("_asked", "_broken", "_error", "_on_lost", "_takes_all", "dialect", "worker")
 
     def __init__(self, worker: Worker, dialect: Dialect) -> None:
         self.worker = worker
         self.dialect = dialect
+        self._takes_all = isgeneratorfunction(dialect.receive)
         self._asked = False
         self._broken = False
         self._error: HubError | None = None
@@ -159,8 +161,12 @@ class Conversation:
         events: list[Event] = []
         receive = self.dialect.receive
         try:
-            for line in lines:
-                events += receive((line,))
+            if self._takes_all:
+                # Grows with each event, also if the next one is an error.
+                events += receive(lines)
+            else:
+                for line in lines:
+                    events += receive((line,))
         except HubError as error:
             self._error = error
         except Exception as error:  # noqa: BLE001  # raised below as what it is to a caller

@@ -7,7 +7,7 @@ time, and gives the same events whatever the batching of the lines.
 This is the contract of a dialect that carries one conversation in one worker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -95,8 +95,12 @@ class Dialect(Protocol):
         """Ask the tool to stop generating."""
         ...
 
-    def receive(self, lines: Sequence[bytes]) -> list[Event]:
+    def receive(self, lines: Sequence[bytes]) -> Iterable[Event]:
         """Take the next lines and return what they mean.
+
+        A generator is given all lines that have come, and what it has yielded when it raises is not
+        lost. Any other method is given one line at a time, so that the same is true of it; that
+        costs more, which matters where lines come by the thousand a second.
 
         Raises:
             WorkerGarbled: A line breaks the protocol.

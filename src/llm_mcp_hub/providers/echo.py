@@ -6,7 +6,7 @@ A text with lines `/call NAME {arguments}` has it call tools, see `echo_script.p
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -128,29 +128,27 @@ class EchoDialect:
         """Have the rest left out."""
         self._outgoing += b'{"type":"interrupt"}\n'
 
-    def receive(self, lines: Sequence[bytes]) -> list[Event]:
+    def receive(self, lines: Sequence[bytes]) -> Iterator[Event]:
         """Words become chunks."""
-        events: list[Event] = []
         for raw in lines:
             try:
                 line = _DECODER.decode(raw)
             except msgspec.DecodeError as error:
                 raise WorkerGarbled("The echo worker wrote nonsense.", detail=str(error)) from error
             if line.type == "word":
-                events.append(TextChunk(line.text))
+                yield TextChunk(line.text)
             elif line.type == "call":
-                events.append(ToolCallChunk(line.index, line.id, line.name))
+                yield ToolCallChunk(line.index, line.id, line.name)
             elif line.type == "arguments":
-                events.append(ToolArgumentsChunk(line.index, line.text))
+                yield ToolArgumentsChunk(line.index, line.text)
             elif line.type == "end":
-                events.append(self._end(line))
+                yield self._end(line)
             elif line.type == "pong":
-                events.append(Pong())
+                yield Pong()
             elif line.text == "inspect":
-                events.append(Inspected((MODEL,)))
+                yield Inspected((MODEL,))
             else:
-                events.append(Ready(None))
-        return events
+                yield Ready(None)
 
     def _end(self, line: _Line) -> FinishChunk:
         usage = Usage(input_tokens=self._words, output_tokens=line.words)

@@ -6,12 +6,15 @@ said, and each result answers a call.
 
 from collections.abc import Sequence
 from itertools import takewhile
+from operator import attrgetter
 
 import msgspec
 
 from llm_mcp_hub.domain.calls import calls_in, open_calls, results_in
 from llm_mcp_hub.domain.chat import Message, ToolCallPart, ToolResultPart
 from llm_mcp_hub.errors import InvalidRequest
+
+_role = attrgetter("role")
 
 NO_RESULT = "There is no result: the user went on without one."
 PARAM = "messages"
@@ -57,6 +60,8 @@ def with_all_results(stored: Sequence[Message], new: Sequence[Message]) -> tuple
         InvalidRequest: A result without a call, or some results and nothing else.
     """
     waiting = [call.id for call in open_calls(stored)]
+    if not waiting and "tool" not in map(_role, new):
+        return tuple(new)
     first = tuple(takewhile(lambda message: message.role == "tool", new))
     for result in results_in(first):
         if result.call_id not in waiting:
