@@ -23,7 +23,15 @@ from llm_mcp_hub.domain.status import QuotaWindow
 from llm_mcp_hub.errors import HubError, LoginRequired, WorkerGarbled
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.deadlines import Deadlines
-from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.dialect import (
+    Event,
+    Inspected,
+    Pong,
+    QuotaSeen,
+    Ready,
+    TurnFailed,
+    UsageSeen,
+)
 from llm_mcp_hub.providers.supervision import Supervision
 from llm_mcp_hub.workers.limits import PoolLimits
 from llm_mcp_hub.workers.spec import WorkerSpec
@@ -149,6 +157,8 @@ class ScriptedDialect:
             return Pong()
         if verb == "quota":
             return QuotaSeen((QuotaWindow(rest[0], rest[1], None, None),))
+        if verb == "used":
+            return UsageSeen(Usage(output_tokens=rest[0]))
         if verb == "login":
             return TurnFailed(LoginRequired("The login was refused."))
         return {}[verb]  # what a defective dialect does

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import FinishChunk, TextChunk
+from llm_mcp_hub.domain.chunk import FinishChunk, TextChunk, Usage
 from llm_mcp_hub.domain.status import ProviderState
 from llm_mcp_hub.errors import (
     Draining,
@@ -303,6 +303,50 @@ async def test_a_turn_that_fails_raises_after_its_chunks_and_its_worker_is_not_k
     await stream.aclose()
     await until(conversation.worker.exited.done)
     assert provider.status().pool.parked == provider.status().pool.claimed == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "used"),
+    [
+        ('[["used",3],["text","a"],["used",5],["login"]]', 5),
+        ('[["together",["used",3],["login"]]]', 3),
+        ('[["used",3],["text","a"],"die"]', 3),
+        ('[["together",["used",3],["nonsense"]]]', 3),
+        ('[["text","a"],["login"]]', 0),
+        ('[["used",3],["text","a"],["finish","stop"]]', 1),
+    ],
+)
+async def test_what_a_turn_has_used_is_known_however_it_ends(
+    provide: Provide, request_for: Request, read_all: Read, steps: str, used: int
+) -> None:
+    stream = await provide().open_turn(request_for(steps))
+    assert stream.usage == Usage()
+    await read_all(stream)
+    assert stream.usage == Usage(output_tokens=used)
+    await stream.aclose()
+    assert stream.usage == Usage(output_tokens=used)
+
+
+async def test_what_a_turn_has_used_that_is_given_up_is_known(
+    provide: Provide, request_for: Request
+) -> None:
+    stream = await provide().open_turn(request_for('[["used",3],["text","a"],"hang"]'))
+    async for _ in stream:
+        break
+    await stream.aclose()
+    assert stream.usage == Usage(output_tokens=3)
+
+
+async def test_a_worker_that_dies_once_it_has_used_something_is_not_replaced(
+    provide: Provide, request_for: Request, read_all: Read
+) -> None:
+    provider = provide()
+    stream = await provider.open_turn(request_for('[["used",3],"die"]'))
+    started = provider.started
+    _, error = await read_all(stream)
+    await stream.aclose()
+    assert isinstance(error, WorkerDied)
+    assert (provider.started, stream.usage) == (started, Usage(output_tokens=3))
 
 
 async def test_a_parked_worker_that_dies_after_it_has_spoken_is_not_replaced(

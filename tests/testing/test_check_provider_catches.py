@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.testing.defects import endings, surface, talks, tools, turns
+from tests.testing.defects import counts, endings, surface, talks, tools, turns
 from tests.testing.defects.good import ABILITIES, Good
 
 from llm_mcp_hub.providers.base import ProviderContext
@@ -31,7 +31,8 @@ def defects(module: types.ModuleType) -> list[type[Good]]:
     return [kind for kind in kinds if issubclass(kind, Good) and kind.breaks]
 
 
-DEFECTS = [kind for module in (surface, turns, talks, endings, tools) for kind in defects(module)]
+MODULES = (surface, turns, talks, endings, tools, counts)
+DEFECTS = [kind for module in MODULES for kind in defects(module)]
 
 
 @pytest.fixture

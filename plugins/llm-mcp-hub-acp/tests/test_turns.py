@@ -20,7 +20,7 @@ from llm_mcp_hub.domain.chunk import (
 from llm_mcp_hub.domain.model import Capability
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import WorkerDied
-from llm_mcp_hub.providers.dialect import Ready
+from llm_mcp_hub.providers.dialect import Ready, TurnFailed, UsageSeen
 from llm_mcp_hub.providers.shared_dialect import (
     Lost,
     Opened,
@@ -45,12 +45,20 @@ def ask(*messages: Any, tools: Sequence[Tool] = (LOOK,), **fields: Any) -> TurnR
     return turn_request(*messages, model="m", tools=tools, **fields)
 
 
+def counts(output: int) -> dict[str, int]:
+    return {"inputTokens": 10, "outputTokens": output}
+
+
+def used(output: int) -> Said:
+    return Said("blank", UsageSeen(Usage(input_tokens=10, output_tokens=output)))
+
+
 class Line:
     """A dialect, and an agent that says what the test has it say."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: str = "result.usage") -> None:
         self.server = ToolServer()
-        self.dialect = AcpDialect(AgentProfile("Agent"), Path("/private"), self.server)
+        self.dialect = AcpDialect(AgentProfile("Agent", usage=usage), Path("/private"), self.server)
         self.delivered: list[SharedEvent] = []
         self.dialect.listen(self.delivered.extend)
         self.asked: dict[str, Any] = {}
@@ -70,6 +78,11 @@ class Line:
     def text(self, session: str, text: str) -> list[SharedEvent]:
         content = {"type": "text", "text": text}
         update = {"sessionUpdate": "agent_message_chunk", "content": content}
+        return self.say(method="session/update", params={"sessionId": session, "update": update})
+
+    def count(self, session: str, output: int) -> list[SharedEvent]:
+        """Tokens that the agent has used since the prompt."""
+        update = {"sessionUpdate": "usage_update", "usage": counts(output)}
         return self.say(method="session/update", params={"sessionId": session, "update": update})
 
     def pong(self) -> list[SharedEvent]:
@@ -151,6 +164,49 @@ async def test_a_result_goes_on_where_the_agent_waits() -> None:
     finish = FinishChunk(FinishReason.STOP, Usage())
     ended = line.reply("session/prompt", stopReason="end_turn")
     assert ended == [Said("blank", finish), Over("blank")]
+
+
+async def test_what_an_agent_counts_meanwhile_is_told_once() -> None:
+    line = Line(usage="update.usage")
+    await line.talking()
+    assert line.count("tooled", 1) == [used(1)]
+    assert line.count("tooled", 1) == []
+    line.text("tooled", "Let me")
+    assert line.count("tooled", 5) == [used(5)]
+    [failed, over] = line.say(id=line.asked["session/prompt"]["id"], error={"code": 500})
+    assert isinstance(failed, Said)
+    assert isinstance(failed.event, TurnFailed)
+    assert over == Over("blank")
+
+
+async def test_what_a_turn_with_calls_was_charged_with_the_next_one_is_not() -> None:
+    line = Line(usage="update.usage")
+    await line.talking()
+    line.count("tooled", 5)
+    held = line.call(at=1)
+    line.sent()
+    finish = FinishChunk(FinishReason.TOOL_CALLS, Usage(input_tokens=10, output_tokens=5))
+    assert line.pong()[-2:] == [Said("blank", finish), Suspended("blank")]
+    result = message("tool", ToolResultPart(held.call_id, "seen"))
+    line.dialect.begin("blank", ask("hello", message("assistant", "x"), result), continued=True)
+    assert line.count("tooled", 9) == [Said("blank", UsageSeen(Usage(output_tokens=4)))]
+    line.text("tooled", "I saw.")
+    ended = line.reply("session/prompt", stopReason="end_turn")
+    finish = FinishChunk(FinishReason.STOP, Usage(output_tokens=4))
+    assert ended == [Said("blank", finish), Over("blank")]
+
+
+@pytest.mark.parametrize("reason", ["end_turn", "of its own"])
+async def test_what_a_turn_has_used_that_ends_as_none_may_is_told(reason: str) -> None:
+    line = Line()
+    await line.talking()
+    if reason != "end_turn":
+        line.text("tooled", "Half an")
+    told, failed, over = line.reply("session/prompt", stopReason=reason, usage=counts(7))
+    assert told == used(7)
+    assert isinstance(failed, Said)
+    assert isinstance(failed.event, TurnFailed)
+    assert over == Over("blank")
 
 
 async def test_nothing_is_passed_on_before_the_result() -> None:

@@ -24,7 +24,15 @@ from llm_mcp_hub.errors import (
     UnknownModel,
     WorkerGarbled,
 )
-from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.dialect import (
+    Event,
+    Inspected,
+    Pong,
+    QuotaSeen,
+    Ready,
+    TurnFailed,
+    UsageSeen,
+)
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.testing.turns import message, turn_request
 
@@ -33,6 +41,8 @@ NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.jsonl"))
 RESETS_AT = 1_795_197_057.0
 NOW = RESETS_AT - 7200.0
 USAGE = Usage(input_tokens=21, cached_tokens=3, output_tokens=20)
+BEGUN = Usage(input_tokens=21, cached_tokens=3, output_tokens=1)
+"""What a message has used that has only begun, as the tool tells it."""
 SUBSCRIPTION = {"tokenSource": "CLAUDE_CODE_OAUTH_TOKEN", "apiProvider": "firstParty"}
 HISTORY = (message("user", "earlier"), message("assistant", "earlier answer"))
 
@@ -80,6 +90,10 @@ def text_of(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextChunk))
 
 
+def last_usage(events: list[Event]) -> Usage:
+    return next((e.usage for e in reversed(events) if isinstance(e, UsageSeen)), Usage())
+
+
 def seen(events: list[Event]) -> list[object]:
     """Events in a form that can be compared: errors have no equality."""
     return [
@@ -97,7 +111,9 @@ def test_the_batching_of_lines_changes_nothing(name: str, sizes: list[int]) -> N
 def test_a_whole_turn_from_the_probe_to_the_finish() -> None:
     assert play("whole_turn") == [
         Ready("2.1.329"),
+        UsageSeen(BEGUN),
         *(TextChunk(text) for text in ("ec", "ho", ": ", "no", "w")),
+        UsageSeen(USAGE),
         FinishChunk(FinishReason.STOP, USAGE),
     ]
 
@@ -290,6 +306,47 @@ def test_each_recorded_failure_has_its_error(
     assert type(error) is kind
     assert error.retryable is retryable
     assert isinstance(events[-1], TurnFailed)
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("429", Usage()),
+        ("cut_before", Usage()),
+        ("hang", Usage()),
+        ("error_event", BEGUN),
+        ("cut_and_repeated", BEGUN),
+    ],
+)
+def test_what_a_turn_that_fails_has_used_is_known(name: str, used: Usage) -> None:
+    assert last_usage(play(name)) == used
+
+
+@pytest.mark.parametrize("name", ["error_event", "whole_turn", "max_tokens", "refusal"])
+def test_what_a_turn_has_used_is_known_as_soon_as_its_text(name: str) -> None:
+    events = play(name)
+    first = next(i for i, event in enumerate(events) if isinstance(event, TextChunk))
+    assert last_usage(events[:first]) == BEGUN
+    end = next((i for i, event in enumerate(events) if isinstance(event, FinishChunk)), None)
+    if end is not None:
+        finish = events[end]
+        assert isinstance(finish, FinishChunk)
+        assert last_usage(events[:end]) == finish.usage
+
+
+def test_what_only_the_result_of_a_failed_turn_tells_counts_too() -> None:
+    result = next(line for line in recorded("unknown_tool") if b'"type":"result"' in line)
+    events = begun().receive([result.replace(b'"is_error":false', b'"is_error":true')])
+    assert isinstance(events[-1], TurnFailed)
+    assert last_usage(events) == USAGE + USAGE
+
+
+def test_a_message_that_broke_before_any_text_is_paid_for_too() -> None:
+    lines = recorded("two_turns")
+    start = next(line for line in lines if b"message_start" in line)
+    events = begun().receive([start, *lines[:12]])
+    assert text_of(events)
+    assert last_usage(events) == BEGUN + USAGE
 
 
 def test_a_plan_limit_says_which_and_until_when() -> None:

@@ -19,7 +19,7 @@ from llm_mcp_hub.domain.chunk import (
 )
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import ProviderFailed, ProviderStreamCut, WorkerGarbled
-from llm_mcp_hub.providers.dialect import Event, Pong, TurnFailed
+from llm_mcp_hub.providers.dialect import Event, Pong, TurnFailed, UsageSeen
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.testing.turns import message, turn_request
 
@@ -28,9 +28,12 @@ CALLED_AT = next(i for i, line in enumerate(RECORDED) if b"message_stop" in line
 CALL_ID = "toolu_6af29fe9"
 WEATHER = Tool("get_weather", "weather")
 USAGE = Usage(input_tokens=21, cached_tokens=3, output_tokens=20)
+BEGUN = Usage(input_tokens=21, cached_tokens=3, output_tokens=1)
 CALL = [
+    UsageSeen(BEGUN),
     ToolCallChunk(0, CALL_ID, "get_weather"),
     ToolArgumentsChunk(0, '{"city": "Seoul"}'),
+    UsageSeen(USAGE),
     FinishChunk(FinishReason.TOOL_CALLS, USAGE),
 ]
 
@@ -101,7 +104,9 @@ def test_a_recorded_call_and_its_result_whatever_the_batching(
         # What was still to come of the limits, and of the wait.
         Pong(),
         Pong(),
+        UsageSeen(BEGUN),
         *(TextChunk(text) for text in ("ech", "o: ", "wea", "the", "r?")),
+        UsageSeen(USAGE),
         FinishChunk(FinishReason.STOP, USAGE),
     ]
 
@@ -161,10 +166,21 @@ def test_a_call_that_breaks_off_is_not_told_twice() -> None:
     dialect.begin(asked(), continued=False)
     start = next(line for line in RECORDED if b"message_start" in line)
     events = dialect.receive([*RECORDED[: CALLED_AT - 3], start])
-    assert events[:2] == CALL[:2]
-    [failed] = events[2:]
+    assert events[:3] == CALL[:3]
+    [again, failed] = events[3:]
+    assert again == UsageSeen(BEGUN + BEGUN)
     assert isinstance(failed, TurnFailed)
     assert isinstance(failed.error, ProviderStreamCut)
+
+
+def test_what_a_turn_with_calls_was_charged_with_the_one_that_fails_is_not() -> None:
+    dialect = suspended()
+    dialect.begin(SUNNY, continued=True)
+    end = next(i for i, line in enumerate(RECORDED) if b'"type":"result"' in line)
+    result = RECORDED[end].replace(b'"is_error":false', b'"is_error":true')
+    told = dialect.receive([*RECORDED[CALLED_AT:end], result])
+    assert isinstance(told[-1], TurnFailed)
+    assert [event for event in told if isinstance(event, UsageSeen)][-1] == UsageSeen(USAGE)
 
 
 def test_arguments_that_are_no_object_end_the_answer() -> None:

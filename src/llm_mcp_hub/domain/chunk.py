@@ -28,6 +28,24 @@ class Usage(Struct, frozen=True):
             self.reasoning_tokens + other.reasoning_tokens,
         )
 
+    def beyond(self, other: "Usage") -> "Usage":
+        """What of it is not in `other`, which is a part of it; never below 0."""
+        return Usage(
+            max(0, self.input_tokens - other.input_tokens),
+            max(0, self.cached_tokens - other.cached_tokens),
+            max(0, self.output_tokens - other.output_tokens),
+            max(0, self.reasoning_tokens - other.reasoning_tokens),
+        )
+
+    def at_least(self, other: "Usage") -> "Usage":
+        """The larger of each figure: two views of the same tokens, neither of which is whole."""
+        return Usage(
+            max(self.input_tokens, other.input_tokens),
+            max(self.cached_tokens, other.cached_tokens),
+            max(self.output_tokens, other.output_tokens),
+            max(self.reasoning_tokens, other.reasoning_tokens),
+        )
+
 
 class FinishReason(StrEnum):
     """Why the model stopped, in OpenAI's words."""

@@ -14,9 +14,11 @@ Promises of a provider:
    of their own and JSON objects as arguments, and the stream ends with `tool_calls`. A turn whose
    new messages are their results goes on from there, whether or not the process that made the
    calls still exists.
-6. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
+6. A stream that has a `usage` (`CountingStream`) tells there what its turn has used so far, also
+   once it is closed; after the `FinishChunk` it is what that says.
+7. `status`, `workers` and `credential_status` do no I/O beyond reading a small local file, and
    tell no secret.
-7. `aclose` leaves no process, task or file behind.
+8. `aclose` leaves no process, task or file behind.
 
 `llm_mcp_hub.testing.check_provider` holds every provider to this, in finer promises of its own.
 """
@@ -29,9 +31,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnOptions, TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, Usage
 from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderStatus, WorkerFigures
+from llm_mcp_hub.providers.dialect import UsageSeen
 from llm_mcp_hub.providers.runtime_settings import check_declaration
 from llm_mcp_hub.providers.setup import ProviderSetup
 from llm_mcp_hub.workers.events import PoolEvent
@@ -47,6 +50,21 @@ class ChunkStream(Protocol):
     async def aclose(self) -> None:
         """End the turn, finished or not."""
         ...
+
+
+class CountingStream(ChunkStream, Protocol):
+    """A `ChunkStream` that knows what its turn uses, whether or not it comes to an answer."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the turn has used so far, as far as the vendor has told; also after `aclose`."""
+        ...
+
+
+def used_by(stream: ChunkStream) -> Usage:
+    """What a turn has used so far; nothing if its stream is none that counts."""
+    usage = getattr(stream, "usage", None)
+    return usage if isinstance(usage, Usage) else Usage()
 
 
 class Provider(Protocol):
@@ -166,23 +184,34 @@ class ProviderFactory(Struct, frozen=True):
 
 
 class _Stream:
-    """A `ChunkStream` over an async generator of single chunks."""
+    """A `CountingStream` over an async generator of single chunks."""
 
-    def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
+    def __init__(self, chunks: AsyncIterator[Chunk | UsageSeen]) -> None:
+        self.usage = Usage()
         self._chunks = chunks
-        self._next: asyncio.Future[Chunk] | None = None
+        self._next: asyncio.Future[Chunk | UsageSeen] | None = None
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         return self
 
     async def __anext__(self) -> Sequence[Chunk]:
+        while True:
+            said = await self._said()
+            if isinstance(said, UsageSeen):
+                self.usage = said.usage
+                continue
+            if isinstance(said, FinishChunk):
+                self.usage = said.usage
+            return (said,)
+
+    async def _said(self) -> Chunk | UsageSeen:
         if self._closed:
             raise StopAsyncIteration
         # In a task of its own, for a generator that runs can't be closed.
         self._next = asyncio.ensure_future(anext(self._chunks))
         try:
-            return (await self._next,)
+            return await self._next
         except asyncio.CancelledError:
             if self._closed and self._next.cancelled():
                 raise StopAsyncIteration from None
@@ -200,6 +229,10 @@ class _Stream:
             await close()
 
 
-def stream_of(chunks: AsyncIterator[Chunk]) -> ChunkStream:
-    """A `ChunkStream` from an async generator of chunks, for providers that need no more."""
+def stream_of(chunks: AsyncIterator[Chunk | UsageSeen]) -> CountingStream:
+    """A `CountingStream` from an async generator of chunks, for providers that need no more.
+
+    What the generator says with a `UsageSeen` between them is known to be used if the turn gets no
+    further.
+    """
     return _Stream(chunks)

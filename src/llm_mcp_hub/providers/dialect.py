@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.chunk import Chunk, Usage
 from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import QuotaWindow
 from llm_mcp_hub.errors import HubError
@@ -48,17 +48,29 @@ class QuotaSeen(Struct, frozen=True):
     windows: tuple[QuotaWindow, ...]
 
 
+class UsageSeen(Struct, frozen=True):
+    """What the turn has used so far, all in all: what is known of one that gets no further.
+
+    The last one counts, unless the turn finishes: then its `FinishChunk` does.
+    """
+
+    usage: Usage
+
+
 class Pong(Struct, frozen=True):
     """Answer to `ping`: the worker lives. No part of any turn."""
 
 
 class TurnFailed(Struct, frozen=True):
-    """The turn ended with an error. Nothing more comes for it; the worker is not used again."""
+    """The turn ended with an error. Nothing more comes for it; the worker is not used again.
+
+    What it has used was told before, by `UsageSeen`.
+    """
 
     error: HubError
 
 
-Event = Chunk | Ready | Inspected | QuotaSeen | Pong | TurnFailed
+Event = Chunk | Ready | Inspected | QuotaSeen | UsageSeen | Pong | TurnFailed
 
 
 class Dialect(Protocol):

@@ -14,7 +14,14 @@ from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.domain.status import CredentialStatus, ProviderState, ProviderStatus
 from llm_mcp_hub.errors import Draining, HubError, ProviderFailed, UnknownModel
-from llm_mcp_hub.providers.base import ChunkStream, Provider, ProviderContext, stream_of
+from llm_mcp_hub.providers.base import (
+    ChunkStream,
+    Provider,
+    ProviderContext,
+    stream_of,
+    used_by,
+)
+from llm_mcp_hub.providers.dialect import UsageSeen
 
 
 class PlainProvider(Provider):
@@ -34,9 +41,10 @@ class PlainProvider(Provider):
         self._closed = False
 
     @abstractmethod
-    def answer(self, request: TurnRequest) -> AsyncGenerator[str | Chunk, None]:
+    def answer(self, request: TurnRequest) -> AsyncGenerator[str | Chunk | UsageSeen, None]:
         """Answer a turn: text as it comes, and a `FinishChunk` if there is more to say at the end.
 
+        A `UsageSeen` tells what has been used so far, for a turn that fails or is given up.
         It may raise any `HubError`. Its `finally` blocks run when the turn ends, however it does.
         """
 
@@ -76,7 +84,7 @@ class PlainProvider(Provider):
             turn.stopped = True
             await turn.aclose()
 
-    async def _chunks(self, request: TurnRequest) -> AsyncIterator[Chunk]:
+    async def _chunks(self, request: TurnRequest) -> AsyncIterator[Chunk | UsageSeen]:
         answer = self.answer(request)
         try:
             async for piece in answer:
@@ -103,6 +111,10 @@ class _PlainTurn:
         self.stopped = False
         self._running = running
         self._stream = stream
+
+    @property
+    def usage(self) -> Usage:
+        return used_by(self._stream)
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         async for batch in self._stream:

@@ -20,12 +20,13 @@ from llm_mcp_hub.domain.chunk import (
     TextChunk,
     ToolArgumentsChunk,
     ToolCallChunk,
+    Usage,
 )
 from llm_mcp_hub.domain.completion import Fold
 from llm_mcp_hub.domain.tool import tools_digest
 from llm_mcp_hub.errors import HubError, WorkerDied, WorkerError, WorkerHung
 from llm_mcp_hub.providers.deadlines import Deadline, DeadlineWatch, TimeLimits
-from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed
+from llm_mcp_hub.providers.dialect import Event, Pong, QuotaSeen, TurnFailed, UsageSeen
 from llm_mcp_hub.providers.member import T
 from llm_mcp_hub.within import limited
 from llm_mcp_hub.workers.pool import Lease, Pool
@@ -54,7 +55,7 @@ def parked_state(request: TurnRequest, digest: str, calls: frozenset[str]) -> Ha
 
 
 class CliTurn(Generic[T]):
-    """A `ChunkStream`. Made by `CliTurn.open`.
+    """A `CountingStream`. Made by `CliTurn.open`.
 
     Args:
         on_event: Told of events that are not chunks.
@@ -78,6 +79,7 @@ class CliTurn(Generic[T]):
         self._watch: DeadlineWatch | None = None
         self._total_due = asyncio.get_running_loop().time() + limits.deadlines.total
         self._fold = Fold()
+        self._seen = Usage()
         self._silent = True
         self._replacements = REPLACEMENTS
         self._error: HubError | None = None
@@ -117,6 +119,12 @@ class CliTurn(Generic[T]):
             if not self._closed:
                 self._on_end(error)
             raise
+
+    @property
+    def usage(self) -> Usage:
+        """See `base.CountingStream`."""
+        completion = self._fold.completion
+        return self._seen if completion is None else completion.usage
 
     async def aclose(self) -> None:
         """Park the worker after a turn that finished; otherwise interrupt and discard it."""
@@ -207,6 +215,8 @@ class CliTurn(Generic[T]):
                 self._error = event.error
                 if isinstance(event.error, WorkerError):
                     lease.member.lose(event.error)
+            elif isinstance(event, UsageSeen):
+                self._seen = event.usage
             elif isinstance(event, QuotaSeen):
                 self._on_event(event)
         if chunks:

@@ -20,6 +20,7 @@ the suite starts it and closes it. In pytest each promise can be a test of its o
 import asyncio
 
 from llm_mcp_hub.testing import (
+    provider_counts,
     provider_endings,
     provider_surface,
     provider_talks,
@@ -35,6 +36,7 @@ PROVIDER_PROMISES: tuple[Promise[Trial], ...] = (
     *provider_talks.promise.all,
     *provider_endings.promise.all,
     *provider_tools.promise.all,
+    *provider_counts.promise.all,
 )
 """All promises in the order in which they are checked; a promise's number is its place, from 1."""
 

@@ -6,18 +6,24 @@ from msgspec import Struct
 
 from llm_mcp_hub.domain import transcript
 from llm_mcp_hub.domain.chat import Message, Part, Role, TextPart, TurnOptions, TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk, ReasoningChunk, TextChunk
+from llm_mcp_hub.domain.chunk import Chunk, ReasoningChunk, TextChunk, Usage
 from llm_mcp_hub.domain.completion import Completion, fold
 from llm_mcp_hub.domain.tool import Tool
 from llm_mcp_hub.errors import HubError
-from llm_mcp_hub.providers.base import Provider
+from llm_mcp_hub.providers.base import Provider, used_by
 
 
 class Outcome(Struct, frozen=True):
-    """How a turn went: its chunks, and the error it ended with, if it did."""
+    """How a turn went.
+
+    Attributes:
+        error: What it ended with, if it failed.
+        usage: What it has used, as its stream tells.
+    """
 
     chunks: tuple[Chunk, ...]
     error: HubError | None = None
+    usage: Usage = Usage()
 
     @property
     def completion(self) -> Completion:
@@ -78,6 +84,7 @@ def turn_request(
 async def run_turn(provider: Provider, request: TurnRequest) -> Outcome:
     """Run a turn to its end and close it."""
     chunks: list[Chunk] = []
+    failure: HubError | None = None
     try:
         stream = await provider.open_turn(request)
     except HubError as error:
@@ -86,7 +93,7 @@ async def run_turn(provider: Provider, request: TurnRequest) -> Outcome:
         async for batch in stream:
             chunks += batch
     except HubError as error:
-        return Outcome(tuple(chunks), error)
+        failure = error
     finally:
         await stream.aclose()
-    return Outcome(tuple(chunks))
+    return Outcome(tuple(chunks), failure, used_by(stream))

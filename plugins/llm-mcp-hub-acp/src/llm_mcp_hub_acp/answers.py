@@ -10,7 +10,7 @@ import msgspec
 
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, ReasoningChunk, TextChunk, Usage
 from llm_mcp_hub.errors import HubError
-from llm_mcp_hub.providers.dialect import Event, TurnFailed
+from llm_mcp_hub.providers.dialect import Event, TurnFailed, UsageSeen
 from llm_mcp_hub.providers.shared_dialect import Over, Said
 from llm_mcp_hub_acp import lines
 from llm_mcp_hub_acp.connection import Events
@@ -56,22 +56,26 @@ class Answers:
                 fail(talk, own_tool(self._profile.title), events)
                 self._stop(talk)
         elif self._usage.root == "update":
-            talk.usage = self._usage.find("update", lines.update_of(raw)) or talk.usage
+            self._count(talk, self._usage.find("update", lines.update_of(raw)), events)
 
     def finish(self, talk: Talk, result: msgspec.Raw, events: Events) -> None:
         """The agent says that its answer is whole."""
         answer = msgspec.json.decode(result, type=lines.Prompted)
-        usage = self._usage.find("result", result) or talk.usage
+        self._count(talk, self._usage.find("result", result), events)
         reason = FINISH.get(answer.stop_reason)
-        counted = usage is not None and usage != Usage()
         if not talk.said and reason is not FinishReason.CONTENT_FILTER:
             say(talk, TurnFailed(nothing_said(self._profile.title)), events)
         elif reason is None:
             say(talk, TurnFailed(stream_cut(self._profile.title)), events)
         else:
-            if self._profile.counts_prove_an_end and not counted:
+            if self._profile.counts_prove_an_end and talk.usage == Usage():
                 reason = FinishReason.LENGTH
-            say(talk, FinishChunk(reason, usage or Usage()), events)
+            say(talk, FinishChunk(reason, talk.uncharged), events)
+
+    def _count(self, talk: Talk, found: Usage | None, events: Events) -> None:
+        if found is not None and found != talk.usage:
+            talk.usage = found
+            say(talk, UsageSeen(talk.uncharged), events)
 
     def _allowed(self, talk: Talk, update: lines.Update) -> bool:
         """Whether what is told of a tool can be told of one of the client's, or did not happen."""

@@ -74,7 +74,7 @@ class Calls:
         """Whether there are calls that the client does not know of."""
         return bool(self._arrived)
 
-    def take(self, *, parallel: bool) -> list[Chunk]:
+    def take(self, usage: Usage, *, parallel: bool) -> list[Chunk]:
         """The end of a turn: the calls that have arrived, or the first of them."""
         count = len(self._arrived) if parallel else 1
         calls, self._arrived = self._arrived[:count], self._arrived[count:]
@@ -83,8 +83,7 @@ class Calls:
             self._waiting.add(call.id)
             chunks.append(ToolCallChunk(index, call.id, call.name))
             chunks.append(ToolArgumentsChunk(index, call.arguments))
-        # Agents count tokens when a prompt is over, so the last turn of a chain has all of them.
-        return [*chunks, FinishChunk(FinishReason.TOOL_CALLS, Usage())]
+        return [*chunks, FinishChunk(FinishReason.TOOL_CALLS, usage)]
 
     def answer(self, request: TurnRequest) -> None:
         """Give the agent the results that a turn brings."""

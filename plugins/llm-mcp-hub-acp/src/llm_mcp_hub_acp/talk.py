@@ -42,13 +42,15 @@ class Talk:
         echoes: So many messages of a history are still to be told again.
         loaded: Whether the reply to `session/load` came.
         said: Whether any text was passed on.
-        usage: What has been counted so far.
+        usage: What has been counted since the prompt.
+        charged: What of that turns before this one have been charged with.
     """
 
     __slots__ = (
         "_known",
         "_split",
         "calls",
+        "charged",
         "echoes",
         "loaded",
         "model",
@@ -71,7 +73,8 @@ class Talk:
         self.echoes = 0
         self.loaded = False
         self.said = False
-        self.usage: Usage | None = None
+        self.usage = Usage()
+        self.charged = Usage()
         self._known = 0
         self._split = 0
 
@@ -89,7 +92,22 @@ class Talk:
         self.loaded = False
         self.echoes = 0
         self.said = False
-        self.usage = None
+        self.usage = Usage()
+        self.charged = Usage()
+
+    def charge(self) -> Usage:
+        """What this turn has used, and the one that goes on from it has not.
+
+        Most agents count when a prompt is over: the last turn of a chain has all of it then.
+        """
+        usage = self.uncharged
+        self.charged += usage
+        return usage
+
+    @property
+    def uncharged(self) -> Usage:
+        """What this turn has used, as far as it has been counted."""
+        return self.usage.beyond(self.charged)
 
     @property
     def history(self) -> Sequence[Message]:

@@ -285,7 +285,7 @@ class Turns:
             return
         calls.asked = False
         if calls.untold and talk.phase is Phase.TALKING and not talk.stopping:
-            for chunk in calls.take(parallel=request.parallel_tool_calls):
+            for chunk in calls.take(talk.charge(), parallel=request.parallel_tool_calls):
                 say(talk, chunk, events)
             talk.phase = Phase.WAITING
             events.append(Suspended(talk.name))

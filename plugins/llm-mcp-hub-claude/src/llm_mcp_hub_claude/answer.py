@@ -39,7 +39,6 @@ class Answer:
         said: Whether anything but reasoning was told.
         under_way: Whether the message that is under way has brought any of that.
         stopped: Whether a message with calls is complete.
-        spent: What its messages cost.
     """
 
     def __init__(
@@ -52,10 +51,15 @@ class Answer:
         self.said = False
         self.under_way = False
         self.stopped = False
-        self.spent = Usage()
         self._reasoned = False
         self._muted = False
-        self._opening = TokenUsage()
+        self._earlier = Usage()
+        self._message = TokenUsage()
+
+    @property
+    def spent(self) -> Usage:
+        """What its messages cost so far, those that broke and the one under way included."""
+        return self._earlier + to_usage(self._message)
 
     def start(self, message: StartedMessage | None) -> bool:
         """A message begins.
@@ -63,12 +67,13 @@ class Answer:
         Returns:
             False if it would repeat text, since the one before it broke.
         """
+        self._earlier = self.spent
+        self._message = (message and message.usage) or TokenUsage()
         if self.under_way:
             return False
         # Reasoning that was told before a break is not told a second time.
         self._muted = self._reasoned
         self.started = True
-        self._opening = (message and message.usage) or TokenUsage()
         return True
 
     def block(self, event: StreamEvent) -> Sequence[Chunk]:
@@ -97,14 +102,17 @@ class Answer:
     def stop(self, event: StreamEvent) -> FinishChunk | None:
         """A message ends, if the event has a stop reason; a broken one has none.
 
+        What it has cost is told either way.
+
         Returns:
             The finish, if the answer must end here.
         """
+        if event.usage is not None:
+            self._message = _latest(self._message, event.usage)
         reason = event.delta.stop_reason if event.delta is not None else None
         if reason is None:
             return None
         self.under_way = self._reasoned = False
-        self.spent += to_usage(_latest(self._opening, event.usage or TokenUsage()))
         final = FINAL_STOPS.get(reason)
         return FinishChunk(final, self.spent) if final is not None else None
 
@@ -115,7 +123,7 @@ class Answer:
             total: Of all that the tool did for what it was last told.
             earlier: What of that other answers have been charged with.
         """
-        return _less(to_usage(total), earlier) if total is not None else self.spent
+        return to_usage(total).beyond(earlier) if total is not None else self.spent
 
 
 def to_usage(usage: TokenUsage) -> Usage:
@@ -128,11 +136,6 @@ def to_usage(usage: TokenUsage) -> Usage:
         output_tokens=usage.output_tokens or 0,
         reasoning_tokens=(details.thinking_tokens or 0) if details is not None else 0,
     )
-
-
-def _less(total: Usage, earlier: Usage) -> Usage:
-    names = Usage.__struct_fields__
-    return Usage(**{n: max(0, getattr(total, n) - getattr(earlier, n)) for n in names})
 
 
 def _latest(first: TokenUsage, last: TokenUsage) -> TokenUsage:

@@ -12,6 +12,8 @@ from llm_mcp_hub_claude.errors import model_refused, model_replaced, step_refuse
 from llm_mcp_hub_claude.options import flag_settings
 from llm_mcp_hub_claude.tool_names import SERVER
 
+PING = "ping"
+"""Id of the requests for a sign of life. Their answers are no step of a turn."""
 SYSTEM_PROMPT_OF_NONE = ""
 """Sent when the caller gives no system prompt: nothing but the vendor's own line of identity
 remains of the system prompt then."""

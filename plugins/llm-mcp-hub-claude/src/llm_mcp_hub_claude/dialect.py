@@ -19,12 +19,20 @@ from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
 from llm_mcp_hub.domain.model import ModelCard
 from llm_mcp_hub.errors import HubError, InvalidRequest
-from llm_mcp_hub.providers.dialect import Event, Inspected, Pong, QuotaSeen, Ready, TurnFailed
+from llm_mcp_hub.providers.dialect import (
+    Event,
+    Inspected,
+    Pong,
+    QuotaSeen,
+    Ready,
+    TurnFailed,
+    UsageSeen,
+)
 from llm_mcp_hub_claude import lines
 from llm_mcp_hub_claude.account import refuse_account, refuse_key_source
 from llm_mcp_hub_claude.answer import Answer
 from llm_mcp_hub_claude.calls import Call, whole
-from llm_mcp_hub_claude.control import Control
+from llm_mcp_hub_claude.control import PING, Control
 from llm_mcp_hub_claude.errors import (
     Failure,
     call_garbled,
@@ -37,9 +45,6 @@ from llm_mcp_hub_claude.errors import (
 from llm_mcp_hub_claude.history import replay
 from llm_mcp_hub_claude.phase import Phase
 from llm_mcp_hub_claude.tool_server import ToolServer
-
-PING = "ping"
-"""Id of the requests for a sign of life. Their answers are no step of a turn."""
 
 
 class ClaudeDialect:
@@ -135,15 +140,7 @@ class ClaudeDialect:
         return data
 
     def _line(self, raw: bytes, events: list[Event]) -> None:
-        try:
-            line = lines.decode_line(raw)
-        except msgspec.ValidationError:
-            # Other lines may have an `event` of another kind.
-            kind = lines.decode_kind(raw).type
-            if kind == "stream_event":
-                raise
-            self._other(kind, raw, events)
-            return
+        line = lines.decode_line(raw)
         if line.event is None:
             self._other(line.type, raw, events)
         elif self._phase is Phase.TALKING:
@@ -186,10 +183,13 @@ class ClaudeDialect:
         if event.type == "message_start":
             if self._answer.stopped:
                 raise went_on()
-            if not self._answer.start(event.message):
+            begun = self._answer.start(event.message)
+            events.append(UsageSeen(self._answer.spent))
+            if not begun:
                 self._fail(stream_cut(), events)
         elif event.type == "message_delta":
             finish = self._answer.stop(event)
+            events.append(UsageSeen(self._answer.spent))
             if finish is not None:
                 self._end_early()
                 events.append(finish)
@@ -280,10 +280,13 @@ class ClaudeDialect:
                 self._note(retry_delay=line.retry_delay_ms / 1000)
 
     def _result(self, line: lines.ResultLine, events: list[Event]) -> None:
+        usage = self._answer.usage_of(line.usage, self._charged)
         if line.is_error or line.subtype != "success":
             self._note(status=line.api_error_status, error_type=line.api_error_type)
             self._note(text=line.result, said=self._answer.said)
             self._phase = Phase.OVER
+            # With an error it may leave out what broke, of which the stream has told.
+            events.append(UsageSeen(usage.at_least(self._answer.spent)))
             events.append(TurnFailed(to_hub_error(self._failure, self._clock())))
         elif self._steps:
             self._step()
@@ -294,5 +297,4 @@ class ClaudeDialect:
             if not self._answer.started and line.result:
                 # The answer came without a stream.
                 events.append(TextChunk(line.result))
-            usage = self._answer.usage_of(line.usage, self._charged)
             events.append(FinishChunk(FinishReason.STOP, usage))

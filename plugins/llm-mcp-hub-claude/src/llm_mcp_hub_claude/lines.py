@@ -203,8 +203,8 @@ class LimitLine(Struct):
     rate_limit_info: LimitInfo
 
 
-decode_line = msgspec.json.Decoder(Line).decode
-decode_kind = msgspec.json.Decoder(Kind).decode
+_decode_line = msgspec.json.Decoder(Line).decode
+_decode_kind = msgspec.json.Decoder(Kind).decode
 decode_foreign_request = msgspec.json.Decoder(ForeignLine).decode
 decode_rpc = msgspec.json.Decoder(RpcMessage).decode
 decode_control = msgspec.json.Decoder(ControlLine).decode
@@ -214,6 +214,22 @@ decode_result = msgspec.json.Decoder(ResultLine).decode
 decode_limits = msgspec.json.Decoder(LimitLine).decode
 
 _encoder = msgspec.json.Encoder()
+
+
+def decode_line(raw: bytes) -> Line:
+    """A line of any kind.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON, or has another shape.
+    """
+    try:
+        return _decode_line(raw)
+    except msgspec.ValidationError:
+        # Lines of other kinds may have an `event` of another shape.
+        kind = _decode_kind(raw).type
+        if kind == "stream_event":
+            raise
+        return Line(kind)
 
 
 def control_request(request_id: str, subtype: str, **fields: object) -> bytes:
