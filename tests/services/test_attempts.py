@@ -59,6 +59,10 @@ class Stream:
     async def aclose(self):
         self._provider.closed += 1
 
+    @property
+    def usage(self):
+        return self._provider.used
+
 
 class Provider:
     capabilities = frozenset()
@@ -67,6 +71,7 @@ class Provider:
         self.name = name
         self.script = [(TextChunk(f"{name} says"),), (TextChunk(" yes"), END)]
         self.refusal = None
+        self.used = None
         self.asked = []
         self.closed = 0
 
@@ -356,6 +361,61 @@ async def test_who_follows_a_turn_that_is_long_in_opening_does_not_take_it_for_l
     await turn.aclose()
 
     assert (await collecting).text == "late"
+
+
+async def test_what_was_used_in_vain_counts_beside_the_answer_and_is_not_its_usage(world):
+    limited = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(tokens_per_day=100))
+    world.a.used = Usage(7, 2, 1)
+    world.a.script = [errors.ProviderOverloaded("Not now.")]
+    turn = await world.open(who=limited)
+    completion = await turn.collect()
+    await turn.aclose()
+
+    assert completion.usage == END.usage
+    (record,) = world.finished
+    assert (record.provider, record.usage) == ("b", Usage(7, 2, 2))
+    assert world.store._used["me"].tokens == 9
+
+
+async def test_what_the_one_that_answers_has_used_counts_when_it_breaks_off(world):
+    world.a.refusal = errors.ProviderOverloaded("Not now.")
+    world.b.used = Usage(7, 0, 1)
+    world.b.script = [(TextChunk("I"),), errors.WorkerDied("…")]
+    turn = await world.open()
+    with pytest.raises(errors.WorkerDied):
+        await turn.collect()
+    await turn.aclose()
+
+    assert world.finished[0].usage == Usage(7, 0, 1)
+
+
+async def test_what_was_used_in_vain_counts_where_nobody_answers(world):
+    limited = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(tokens_per_day=100))
+    for provider, output in ((world.a, 1), (world.b, 2)):
+        provider.used = Usage(7, 0, output)
+        provider.script = [errors.ProviderOverloaded("Not now.")]
+    with pytest.raises(errors.ProviderOverloaded):
+        await world.open(who=limited)
+
+    (record,) = world.refused
+    assert (record.outcome, record.usage) == (Outcome.FAILED, Usage(14, 0, 3))
+    used = world.store._used["me"]
+    assert (used.tokens, used.requests) == (17, 1)
+
+
+async def test_what_was_used_counts_when_the_caller_leaves_before_anybody_has_answered(world):
+    limited = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(tokens_per_day=100))
+    world.a.used = Usage(7, 0, 1)
+    world.a.script = [asyncio.Event()]
+    opening = asyncio.create_task(world.open(who=limited))
+    while not world.a.asked:  # noqa: ASYNC110  # what is waited for has no event
+        await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+
+    (record,) = world.refused
+    assert (record.outcome, record.usage) == (Outcome.CANCELLED, Usage(7, 0, 1))
+    assert world.store._used["me"].tokens == 8
 
 
 async def test_a_chain_counts_once_for_the_limits(world):

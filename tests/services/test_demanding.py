@@ -6,14 +6,20 @@ from typing import Any
 
 import pytest
 
-from llm_mcp_hub.domain.chunk import Chunk, FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.chunk import (
+    Chunk,
+    FinishChunk,
+    FinishReason,
+    ReasoningChunk,
+    TextChunk,
+    Usage,
+)
 from llm_mcp_hub.domain.completion import fold
 from llm_mcp_hub.domain.response_format import ResponseFormat
 from llm_mcp_hub.errors import FormatNotHonoured, HubError, ProviderStreamCut, WorkerDied
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.demanding import open_answer
 from llm_mcp_hub.services.demands import demands_of
-from llm_mcp_hub.services.spent import Spent
 from llm_mcp_hub.testing.turns import turn_request
 
 pytestmark = pytest.mark.anyio
@@ -58,10 +64,10 @@ class Model:
         return self.streams[1]
 
 
-async def opened(model: Model, spent: Spent | None = None) -> Any:
+async def opened(model: Model) -> Any:
     command = ChatCommand("m", (), response_format=ResponseFormat("json_object"))
     asked = turn_request("hello")
-    _, stream = await open_answer(model, asked, demands_of(command), spent or Spent())  # type: ignore[arg-type]
+    _, stream = await open_answer(model, asked, demands_of(command))  # type: ignore[arg-type]
     return stream
 
 
@@ -90,11 +96,36 @@ async def test_both_answers_are_closed() -> None:
 async def test_what_was_used_in_vain_is_known(
     second: list[Chunk], error: type[HubError], used: Usage
 ) -> None:
-    spent = Spent()
-    stream = await opened(Model(Stream([TextChunk("no"), END]), Stream(second)), spent)
+    stream = await opened(Model(Stream([TextChunk("no"), END]), Stream(second)))
     with pytest.raises(error):
         await drain(stream)
-    assert spent.usage == used
+    await stream.aclose()
+    assert stream.usage == used
+
+
+class Counting(Stream):
+    """Has used two tokens, whatever comes of it."""
+
+    usage = Usage(0, 0, 2, 0)
+
+
+async def test_what_an_answer_under_way_has_used_is_known_and_counted_once() -> None:
+    first = Counting([TextChunk("no"), FinishChunk(FinishReason.STOP, Counting.usage)])
+    second = Counting([ReasoningChunk("hm")], waits=True)
+    model = Model(first, second)
+    model.opening = asyncio.Event()
+    stream = await opened(model)
+    assert stream.usage == Counting.usage
+    reading = asyncio.create_task(drain(stream))
+    await model.began.wait()
+    assert stream.usage == Counting.usage
+    model.opening.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    await stream.aclose()
+    assert stream.usage == Counting.usage + Counting.usage
 
 
 async def test_the_first_answer_is_closed_before_the_second_is_asked_for() -> None:
@@ -170,4 +201,4 @@ async def test_a_command_that_demands_nothing_is_passed_through() -> None:
     model = Model(Stream([END]))
     assert demands_of(ChatCommand("m", ())) is None
     request = turn_request("hello")
-    assert await open_answer(model, request, None, Spent()) == (request, model.streams[0])  # type: ignore[arg-type]
+    assert await open_answer(model, request, None) == (request, model.streams[0])  # type: ignore[arg-type]

@@ -101,6 +101,12 @@ class Stream:
         if self._provider.close_error is not None:
             raise self._provider.close_error
 
+    @property
+    def usage(self):
+        if isinstance(self._provider.used, Exception):
+            raise self._provider.used
+        return self._provider.used
+
 
 class Provider:
     capabilities: frozenset[str] = frozenset()
@@ -113,6 +119,7 @@ class Provider:
         self.opening: asyncio.Event | None = None
         self.closing: asyncio.Event | None = None
         self.close_error: Exception | None = None
+        self.used: Usage | Exception | None = None
         self.requests = []
 
     async def models(self):
@@ -259,6 +266,53 @@ async def test_a_turn_that_fails_stores_nothing_and_frees_its_session(world, scr
     assert (world.records[0].outcome, world.records[0].error_code) == (Outcome.FAILED, code)
     assert "append" not in world.notes
     assert await world.free()
+
+
+@pytest.mark.parametrize("script", [[WorkerDied("…")], [(TextChunk("a"),), asyncio.Event()]])
+@pytest.mark.parametrize("used", [Usage(20, 5, 3), None, ValueError("odd")])
+async def test_what_a_turn_without_an_answer_has_used_is_recorded_and_limited_once(
+    world, script, used
+):
+    world.provider.script = script
+    world.provider.used = used
+    told = used if isinstance(used, Usage) else Usage()
+    who = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(tokens_per_day=100))
+    turn = await world.chat.open_turn(who, ChatCommand("p/m", _hi()))
+    reading = asyncio.create_task(turn.collect())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    for _ in range(2):
+        await turn.aclose()
+
+    (record,) = world.records
+    assert record.usage == told
+    assert world.store._used["me"].tokens == told.input_tokens + told.output_tokens
+
+
+async def test_what_is_known_only_once_the_stream_is_closed_counts(world):
+    world.provider.script = [(TextChunk("a"),), asyncio.Event()]
+    world.provider.closing = asyncio.Event()
+    turn = await world.open()
+    async for _ in turn:
+        break
+    closing = asyncio.create_task(turn.aclose())
+    await until(lambda: "close" in world.notes)
+    world.provider.used = Usage(20, 5, 3)
+    world.provider.closing.set()
+    await closing
+
+    assert world.records[0].usage == Usage(20, 5, 3)
+
+
+async def test_the_usage_of_an_answer_is_what_its_end_says(world):
+    world.provider.used = Usage(20, 5, 3)
+    turn = await world.open()
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.records[0].usage == END.usage
 
 
 async def test_a_turn_that_answers_otherwise_than_demanded_is_charged_for_both_answers(world):

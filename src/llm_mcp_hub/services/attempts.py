@@ -2,9 +2,9 @@
 
 Guarantees: the next one is asked only if the one before has said nothing and can't answer now; an
 error of the request itself, or one that comes after the first chunk, ends the turn; what was asked
-in vain is closed before the next is asked. Where there is only one model, nothing is waited for
-that a turn would not wait for anyway; where there are several, whoever waits is told from when on
-only the first chunk is awaited.
+in vain is closed before the next is asked, and what it has used is counted. Where there is only one
+model, nothing is waited for that a turn would not wait for anyway; where there are several, whoever
+waits is told from when on only the first chunk is awaited.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import Chunk
+from llm_mcp_hub.domain.chunk import Chunk, Usage
 from llm_mcp_hub.errors import (
     Draining,
     HubError,
@@ -30,10 +30,11 @@ from llm_mcp_hub.errors import (
     UnsupportedParameter,
     WorkerStartFailed,
 )
-from llm_mcp_hub.providers.base import ChunkStream
+from llm_mcp_hub.providers.base import ChunkStream, used_by
 from llm_mcp_hub.services.catalog import Target
 from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.running import Opening
+from llm_mcp_hub.services.spent import spent_by
 from llm_mcp_hub.services.tool_checks import check_capabilities
 from llm_mcp_hub.within import within
 
@@ -89,9 +90,10 @@ class Attempts:
     Attributes:
         turn: What `awaits` is told of the turn; nothing as long as it is None.
         target: Who is asked, or has answered; after a failure, whose failure is reported.
+        spent: What those have used that were asked in vain, as far as they have told.
     """
 
-    __slots__ = ("_admit", "_awaits", "_opening", "_targets", "target", "turn")
+    __slots__ = ("_admit", "_awaits", "_opening", "_targets", "spent", "target", "turn")
 
     def __init__(
         self,
@@ -106,6 +108,7 @@ class Attempts:
         self._awaits = awaits
         self.turn: AwaitedTurn | None = None
         self.target = targets[0]
+        self.spent = Usage()
         opening.of(self.target.provider.name)
 
     def check(self) -> None:
@@ -145,7 +148,7 @@ class Attempts:
                 stream = await target.provider.open_turn(asked)
                 if self._awaits is not None and self.turn is not None:
                     self._awaits(msgspec.structs.replace(self.turn, model_id=target.id))
-                return asked, await _begun(stream)
+                return asked, await self._begun(stream)
             except (*NOT_NOW, UnsupportedParameter) as error:
                 failures.append((target, error))
                 log.warning(
@@ -159,6 +162,24 @@ class Attempts:
                 )
         self.target, failure = _most_helpful(failures)
         raise failure
+
+    async def _begun(self, stream: ChunkStream) -> ChunkStream:
+        """The stream with its first batch; closed if that does not come."""
+        batches = aiter(stream)
+        try:
+            first = await anext(batches, ())
+        except BaseException:
+            await asyncio.wait([asyncio.get_running_loop().create_task(self._give_up(stream))])
+            raise
+        return _Begun(stream, first, batches)
+
+    async def _give_up(self, stream: ChunkStream) -> None:
+        try:
+            with within(CLOSE_SECONDS):
+                await stream.aclose()
+        except Exception:
+            log.exception("turn.stream_close_failed")
+        self.spent += spent_by(stream)
 
 
 class _Begun:
@@ -180,27 +201,12 @@ class _Begun:
         async for chunks in self._others:
             yield chunks
 
+    @property
+    def usage(self) -> Usage:
+        return used_by(self._stream)
+
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-async def _begun(stream: ChunkStream) -> ChunkStream:
-    """The stream with its first batch; closed if that does not come."""
-    batches = aiter(stream)
-    try:
-        first = await anext(batches, ())
-    except BaseException:
-        await asyncio.wait([asyncio.get_running_loop().create_task(_close(stream))])
-        raise
-    return _Begun(stream, first, batches)
-
-
-async def _close(stream: ChunkStream) -> None:
-    try:
-        with within(CLOSE_SECONDS):
-            await stream.aclose()
-    except Exception:
-        log.exception("turn.stream_close_failed")
 
 
 def _most_helpful(failures: Sequence[tuple[Target, HubError]]) -> tuple[Target, HubError]:

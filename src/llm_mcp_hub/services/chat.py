@@ -14,7 +14,6 @@ import structlog
 from llm_mcp_hub.config import ImagesConfig
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import TurnRequest
-from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
@@ -30,12 +29,11 @@ from llm_mcp_hub.services.demanding import open_answer
 from llm_mcp_hub.services.demands import demands_of
 from llm_mcp_hub.services.events import Events
 from llm_mcp_hub.services.follow import FollowedTurn
-from llm_mcp_hub.services.limits import Admission
+from llm_mcp_hub.services.limits import NO_USAGE, Admission
 from llm_mcp_hub.services.linked_images import LinkedImages
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import Opening, refused
 from llm_mcp_hub.services.session_opening import SessionOpener
-from llm_mcp_hub.services.spent import Spent
 from llm_mcp_hub.services.tool_checks import check_tools
 from llm_mcp_hub.services.turn import Turn
 from llm_mcp_hub.services.turn_context import TurnContext
@@ -149,7 +147,7 @@ class ChatService:
             )
         except BaseException as error:
             if admission is not None:
-                await admission.leave(spent=False)
+                await admission.leave(attempts.spent, spent=attempts.spent != NO_USAGE)
             cancelled = isinstance(error, asyncio.CancelledError)
             self._context.refused(
                 TurnRecord(
@@ -160,7 +158,7 @@ class ChatService:
                     model=attempts.target.model,
                     outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED,
                     error_code=None if cancelled else getattr(error, "code", InternalError.code),
-                    usage=Usage(),
+                    usage=attempts.spent,
                     seconds=time.perf_counter() - started,
                     first_chunk_seconds=None,
                 )
@@ -203,9 +201,8 @@ class ChatService:
             being_opened.on = (principal.name, hold.session_id)
         session_id = hold.session_id if hold is not None else None
         attempts.turn = AwaitedTurn(turn_id, session_id, head.model_id, head.created_at, admission)
-        spent = Spent()
         try:
-            request, stream = await open_answer(attempts, request, demands_of(command), spent)
+            request, stream = await open_answer(attempts, request, demands_of(command))
         except BaseException as error:
             if isinstance(error, HubError):
                 log.warning(
@@ -215,6 +212,8 @@ class ChatService:
                     model=attempts.target.id,
                     code=error.code,
                     detail=error.detail,
+                    input_tokens=attempts.spent.input_tokens,
+                    output_tokens=attempts.spent.output_tokens,
                 )
             if hold is not None and hold.leased:
                 self._context.leases.drop(turn_id)
@@ -230,6 +229,7 @@ class ChatService:
                 head, session_id=session_id, model_id=model_id, digest=opening.digest
             )
             live = self._context.journals.begin(head, resumable=resumable)
+        spent = attempts.spent
         return Turn(self._context, request, provider, stream, hold, started, spent, live, admission)
 
 

@@ -24,13 +24,13 @@ from llm_mcp_hub.domain.chunk import (
     ReasoningChunk,
     TextChunk,
     ToolCallChunk,
+    Usage,
 )
 from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.errors import HubError, ProviderStreamCut, WorkerDied
-from llm_mcp_hub.providers.base import ChunkStream
+from llm_mcp_hub.providers.base import ChunkStream, used_by
 from llm_mcp_hub.services.attempts import Attempts
 from llm_mcp_hub.services.demands import Demands, Unfit
-from llm_mcp_hub.services.spent import Spent
 
 PIECE = 64
 """Characters of a text that is passed on after it was judged."""
@@ -45,7 +45,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def open_answer(
-    attempts: Attempts, request: TurnRequest, demands: Demands | None, spent: Spent
+    attempts: Attempts, request: TurnRequest, demands: Demands | None
 ) -> tuple[TurnRequest, ChunkStream]:
     """Have somebody answer.
 
@@ -53,7 +53,6 @@ async def open_answer(
         attempts: Whom to ask. Who has answered is also asked again.
         request: The turn, as the caller wants it.
         demands: What is demanded of the answer; None if any will do.
-        spent: Gets the usage of every answer that does not fit.
 
     Returns:
         What was asked, under the system prompt of the caller's, and the answer.
@@ -67,7 +66,7 @@ async def open_answer(
         return attempts.target.provider.open_turn(turn)
 
     caller = msgspec.structs.replace(asked, system=request.system)
-    return caller, _DemandingStream(stream, again, asked, demands, spent)
+    return caller, _DemandingStream(stream, again, asked, demands)
 
 
 class _DemandingStream:
@@ -79,13 +78,13 @@ class _DemandingStream:
         again: Again,
         asked: TurnRequest,
         demands: Demands,
-        spent: Spent,
     ) -> None:
         self._stream = stream
         self._again = again
         self._asked = asked
         self._demands = demands
-        self._spent = spent
+        self._unfit = Usage()
+        self._judged = False
         self._opening: asyncio.Task[ChunkStream] | None = None
         self._closed = False
 
@@ -112,6 +111,11 @@ class _DemandingStream:
         if isinstance(ending, Unfit):
             raise ending.error
         yield ending
+
+    @property
+    def usage(self) -> Usage:
+        """Of both answers, of the one that is under way as far as it is known."""
+        return self._unfit if self._judged else self._unfit + used_by(self._stream)
 
     async def aclose(self) -> None:
         """End whichever turn runs."""
@@ -148,14 +152,15 @@ class _DemandingStream:
 
     def _ending(self, answer: Completion) -> Sequence[Chunk] | Unfit:
         """What is left to pass on of an answer, or what is wrong with it."""
-        end = FinishChunk(answer.finish_reason, self._spent.usage + answer.usage)
+        end = FinishChunk(answer.finish_reason, self._unfit + answer.usage)
         if answer.tool_calls:
             return (end,)
         if answer.finish_reason in UNJUDGED:
             return (*_pieces(answer.text), end)
         text = self._demands.judge(answer)
         if isinstance(text, Unfit):
-            self._spent.add(answer.usage)
+            # Counted as it was told at its end, which also streams do that count nothing before.
+            self._unfit, self._judged = self._unfit + answer.usage, True
             return text
         return (*_pieces(text), end)
 
@@ -174,7 +179,7 @@ class _DemandingStream:
             raise
         if self._closed:
             raise _given_up()  # `aclose` has ended it
-        self._stream, self._opening = stream, None
+        self._stream, self._opening, self._judged = stream, None, False
 
 
 def _repair(asked: TurnRequest, answer: Completion, wrong: Unfit) -> TurnRequest:

@@ -1,20 +1,17 @@
-"""What a turn has used for answers that its caller does not get."""
+"""What a turn has used, as its stream tells, whatever a plugin's stream does when it is asked."""
+
+import structlog
 
 from llm_mcp_hub.domain.chunk import Usage
+from llm_mcp_hub.providers.base import ChunkStream, used_by
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class Spent:
-    """Of one turn; it grows.
-
-    Attributes:
-        usage: Of all those answers together, as far as their providers have told it.
-    """
-
-    __slots__ = ("usage",)
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-
-    def add(self, usage: Usage) -> None:
-        """One more answer was of no use."""
-        self.usage += usage
+def spent_by(stream: ChunkStream) -> Usage:
+    """`used_by`; nothing, and a line in the log, if it raises."""
+    try:
+        return used_by(stream)
+    except Exception:
+        log.exception("turn.usage_not_told")
+        return Usage()

@@ -2,7 +2,8 @@
 
 Guarantees: the session holds the turn before the caller learns that it is complete, and holds
 nothing of a turn that did not complete; a session is never left busy; `aclose` runs once, is
-bounded and is not undone by a cancellation; what is told about a turn afterwards is told once.
+bounded and is not undone by a cancellation; what is told about a turn afterwards is told once, with
+what it has used, whether or not it came to an answer.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from llm_mcp_hub.services.limits import Admission
 from llm_mcp_hub.services.live import LiveTurn
 from llm_mcp_hub.services.running import interrupted
 from llm_mcp_hub.services.session_hold import SessionHold, session_change, store_turn
-from llm_mcp_hub.services.spent import Spent
+from llm_mcp_hub.services.spent import spent_by
 from llm_mcp_hub.services.turn_context import TurnContext
 from llm_mcp_hub.state.base import SessionKey
 from llm_mcp_hub.within import limited
@@ -54,7 +55,7 @@ class Turn:
         stream: ChunkStream,
         hold: SessionHold | None,
         started: float,
-        spent: Spent,
+        spent: Usage,  # before the stream began
         live: LiveTurn | None = None,
         admission: Admission | None = None,
     ) -> None:
@@ -200,9 +201,8 @@ class Turn:
         if self.admission is not None:
             await self.admission.leave(self._usage)
         if self._live is not None and not self._live.complete:
-            await self._end_journal(
-                self._live
-            )  # last: who waits for the end finds the session free
+            # Last: who waits for the end finds the session free.
+            await self._end_journal(self._live)
         self._tell()
 
     def _tell(self) -> None:
@@ -254,7 +254,7 @@ class Turn:
         self._outcome = Outcome.DONE
         if self.admission is not None:
             # Whoever has the answer may send the next request.
-            await self.admission.leave(completion.usage)
+            await self.admission.leave(self._usage)
 
     async def _store(self, hold: SessionHold, change: SessionAppend, *, tried: bool) -> None:
         context = self._context
@@ -278,8 +278,9 @@ class Turn:
 
     @property
     def _usage(self) -> Usage:
-        """Of all its answers, whether its caller gets one or not."""
-        return self.completion.usage if self.completion is not None else self._spent.usage
+        """All of it, whether its caller gets an answer or not."""
+        answer = self.completion
+        return self._spent + (spent_by(self._stream) if answer is None else answer.usage)
 
     def _record(self) -> TurnRecord:
         first = self._first_chunk
