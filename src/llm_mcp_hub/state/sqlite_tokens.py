@@ -7,6 +7,7 @@ import msgspec
 
 from llm_mcp_hub.domain.access import AccessToken
 from llm_mcp_hub.errors import NameTaken
+from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
 from llm_mcp_hub.state.sqlite_thread import SqliteThread
 
 _decode_token = msgspec.json.Decoder(AccessToken).decode
@@ -16,6 +17,7 @@ class SqliteTokens:
     """Access tokens, without their secrets."""
 
     _thread: SqliteThread
+    _short: ShortJobs
 
     async def add_token(self, token: AccessToken) -> None:
         """Store a new access token."""
@@ -42,7 +44,8 @@ class SqliteTokens:
             row = found.fetchone()
             return _decode_token(row[0]) if row is not None else None
 
-        return await self._thread.run(read, writes=False)
+        # Asked for by all requests of a moment, each time what is known of a token is too old.
+        return await self._short.run(read, writes=False)
 
     async def list_tokens(self) -> tuple[AccessToken, ...]:
         """All access tokens, by name."""
