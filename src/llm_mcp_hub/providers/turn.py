@@ -83,6 +83,7 @@ class CliTurn(Generic[T]):
         self._silent = True
         self._replacements = REPLACEMENTS
         self._error: HubError | None = None
+        self._failed = False
         self._closed = False
 
     @classmethod
@@ -103,8 +104,16 @@ class CliTurn(Generic[T]):
         await turn._begin(state)
         return turn
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        # No generator: the event loop keeps account of each, which costs more than all of this.
+        return self
+
+    async def __anext__(self) -> Sequence[Chunk]:
+        if self._failed:
+            raise StopAsyncIteration
         try:
+            if self._error is not None:
+                raise self._error  # it came after chunks, which had to be passed on first
             while not self._fold.finished:
                 chunks = await self._receive()
                 if chunks:
@@ -112,13 +121,15 @@ class CliTurn(Generic[T]):
                     # The reader may never ask for more than the last chunk.
                     if self._fold.finished and self._error is None:
                         self._on_end(None)
-                    yield chunks
+                    return chunks
                 if self._error is not None:
                     raise self._error
         except HubError as error:
+            self._failed = True
             if not self._closed:
                 self._on_end(error)
             raise
+        raise StopAsyncIteration
 
     @property
     def usage(self) -> Usage:
