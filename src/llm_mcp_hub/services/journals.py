@@ -154,6 +154,19 @@ class Journals:
             await self.settle(live)  # or it would be written after it is deleted
         return await self._store.delete_journal(principal, turn_id, time.time())
 
+    async def conclude(self, live: LiveTurn) -> None:
+        """Record a turn that has ended; a key whose turn may be tried again is free again."""
+        if live.head.key is None and not live.head.note:
+            self.touch(live)
+            return
+        await self.settle(live)
+        error = live.end.error if live.end is not None else None
+        if error is not None and error.retryable:
+            try:
+                await self.release(live.head)
+            except StateUnavailable as failure:
+                log.warning("turn.key_kept", turn_id=live.head.turn_id, reason=failure.message)
+
     async def abandoned(self, live: LiveTurn) -> None:
         """Wait, after the caller left, until the turn need not go on.
 

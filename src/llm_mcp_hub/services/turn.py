@@ -18,7 +18,7 @@ from llm_mcp_hub.domain.completion import Completion, Fold
 from llm_mcp_hub.domain.journal import JournalEnd
 from llm_mcp_hub.domain.session import SessionAppend
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, ProviderStreamCut, StateUnavailable
+from llm_mcp_hub.errors import HubError, InternalError, ProviderStreamCut
 from llm_mcp_hub.providers.base import ChunkStream
 from llm_mcp_hub.services.follow import cancelled, recorded
 from llm_mcp_hub.services.limits import Admission
@@ -82,6 +82,7 @@ class Turn:
         self._storing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._told = False
+        self._over = False
         self._stopped: HubError | None = None
         context.running.add(self, provider)
 
@@ -110,39 +111,50 @@ class Turn:
         """The session it belongs to, None if nothing is remembered."""
         return self._hold.session_id if self._hold is not None else None
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+        self._batches = aiter(self._stream)
+        return self  # no generator, for the reason that `providers.turn` gives
+
+    async def __anext__(self) -> Sequence[Chunk]:
+        if self._over:
+            raise StopAsyncIteration
         try:
-            async for chunks in self._stream:
-                if self._fold.finished:
-                    break  # a provider that goes on after its end has nothing more to say
-                if self._first_chunk is None:
-                    self._first_chunk = time.perf_counter()
-                self._fold.add(chunks)
-                self._unrecorded = chunks
-                self._count += len(chunks)
-                completion = self._fold.completion
-                if completion is not None:
-                    await self._complete(completion)
-                if self._live is not None:
-                    await self._record_chunks(self._live, chunks, completion)
-                yield chunks
+            chunks = await anext(self._batches, None)
+            # A provider that goes on after its end has nothing more to say.
+            if chunks is not None and not self._fold.finished:
+                await self._take(chunks)
+                return chunks
             if not self._fold.finished:
                 raise ProviderStreamCut("The provider's answer ended without being complete.")
         except HubError as error:
-            if self._outcome is Outcome.DONE:
-                log.warning("turn.failed_after_end", turn_id=self.turn_id, code=error.code)
-                return
-            if self._stopped is not None:
-                error = self._stopped
-            self._fail(error)
-            raise error
+            self._over = True
+            if self._outcome is not Outcome.DONE:
+                self._fail(self._stopped or error)
+                if self._stopped is not None:
+                    raise self._stopped from error
+                raise
+            log.warning("turn.failed_after_end", turn_id=self.turn_id, code=error.code)
         except Exception as error:
+            self._over = True
             log.exception("turn.crashed", turn_id=self.turn_id)
-            if self._outcome is Outcome.DONE:
-                return
-            wrapped = InternalError("The hub failed while it answered; the log has the details.")
-            self._fail(wrapped)
-            raise wrapped from error
+            if self._outcome is not Outcome.DONE:
+                wrong = InternalError("The hub failed while it answered; the log has the details.")
+                self._fail(wrong)
+                raise wrong from error
+        self._over = True
+        raise StopAsyncIteration
+
+    async def _take(self, chunks: Sequence[Chunk]) -> None:
+        if self._first_chunk is None:
+            self._first_chunk = time.perf_counter()
+        self._fold.add(chunks)
+        self._unrecorded = chunks
+        self._count += len(chunks)
+        completion = self._fold.completion
+        if completion is not None:
+            await self._complete(completion)
+        if self._live is not None:
+            await self._record_chunks(self._live, chunks, completion)
 
     async def collect(self) -> Completion:
         """The whole answer: the fold of the stream."""
@@ -228,17 +240,7 @@ class Turn:
             live.add(self._unrecorded)  # stored when the caller had left already
             live.finish(JournalEnd())
         live.finish(JournalEnd(recorded(cancelled())))
-        journals = self._context.journals
-        if live.head.key is None and not live.head.note:
-            journals.touch(live)
-            return
-        await journals.settle(live)
-        error = live.end.error if live.end is not None else None
-        if error is not None and error.retryable:
-            try:
-                await journals.release(live.head)
-            except StateUnavailable as failure:
-                log.warning("turn.key_kept", turn_id=self.turn_id, reason=failure.message)
+        await self._context.journals.conclude(live)
 
     async def _complete(self, completion: Completion) -> None:
         self.completion = completion
