@@ -11,8 +11,11 @@ import pytest
 from openai import OpenAI
 
 import llm_mcp_hub_claude
+import llm_mcp_hub_gemini
 from llm_mcp_hub.testing.hub import TestHub, create_test_hub
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
+from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist
+from llm_mcp_hub_gemini.testing.login import environment_for, write_login
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "sk-ant-oat01-test-not-a-real-token"
@@ -92,6 +95,47 @@ def hub(make_hub: HubMaker) -> Iterator[TestHub]:
 def client(hub: TestHub) -> Iterator[OpenAI]:
     with sdk(hub) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[FakeCodeAssist]:
+    with FakeCodeAssist() as api:
+        yield api
+
+
+@pytest.fixture
+def fresh_google(google: FakeCodeAssist) -> None:
+    google.reset()
+
+
+@pytest.fixture(scope="module")
+def two_vendors(
+    claude: str,
+    vendor: FakeMessagesApi,
+    google: FakeCodeAssist,
+    token_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TestHub]:
+    """A hub with both real tools."""
+    gemini = ROOT / ".tools/gemini/node_modules/.bin/gemini"
+    if not gemini.exists():
+        pytest.skip("THE GEMINI CLI IS NOT INSTALLED: `make tools` says why; it is untested")
+    providers = {
+        "claude": {
+            "executable": claude,
+            "oauth_token_file": str(token_file),
+            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
+            "pool": {"min_spare": 1, "max_workers": 4},
+        },
+        "gemini": {
+            "executable": str(gemini),
+            "config_dir": str(write_login(tmp_path_factory.mktemp("gemini-login"))),
+            "environment": environment_for(google.url),
+        },
+    }
+    plugins = [("claude", llm_mcp_hub_claude), ("gemini", llm_mcp_hub_gemini)]
+    with create_test_hub({"providers": providers}, state="memory://", plugins=plugins) as served:
+        yield served
 
 
 def sdk(hub: TestHub, token: str | None = None) -> OpenAI:

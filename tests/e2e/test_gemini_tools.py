@@ -15,7 +15,12 @@ from llm_mcp_hub.testing.redis_server import redis_server, redis_server_binary
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist, Reply
 from llm_mcp_hub_gemini.testing.login import environment_for, write_login
 
-pytestmark = [pytest.mark.real_cli, pytest.mark.xdist_group("gemini"), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.usefixtures("fresh_google"),
+    pytest.mark.real_cli,
+    pytest.mark.xdist_group("gemini"),
+    pytest.mark.timeout(180),
+]
 
 MODEL = "gemini/gemini-2.5-flash"
 TOOLS: Any = [
@@ -35,17 +40,6 @@ TOOLS: Any = [
 ]
 CALL = ("mcp_client_weather", {"city": "Seoul"})
 QUESTION = {"role": "user", "content": "Is it raining in Seoul?"}
-
-
-@pytest.fixture(scope="module")
-def google() -> Iterator[FakeCodeAssist]:
-    with FakeCodeAssist() as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def fresh_google(google: FakeCodeAssist) -> None:
-    google.reset()
 
 
 def start(google: FakeCodeAssist, login: Any, state: str) -> Any:

@@ -1,64 +1,30 @@
 """One conversation goes from one vendor's real tool to the other's and back, under one id."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
-from tests.e2e.conftest import ROOT, sdk
+from tests.e2e.conftest import sdk
 
-import llm_mcp_hub_claude
-import llm_mcp_hub_gemini
-from llm_mcp_hub.testing.hub import TestHub, create_test_hub
+from llm_mcp_hub.testing.hub import TestHub
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist
-from llm_mcp_hub_gemini.testing.login import environment_for, write_login
 
-pytestmark = [pytest.mark.real_cli, pytest.mark.xdist_group("claude"), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.usefixtures("fresh_google"),
+    pytest.mark.real_cli,
+    pytest.mark.xdist_group("claude"),
+    pytest.mark.timeout(180),
+]
 
 CLAUDE = "claude/sonnet"
 GEMINI = "gemini/gemini-2.5-flash"
 
 
 @pytest.fixture(scope="module")
-def google() -> Iterator[FakeCodeAssist]:
-    with FakeCodeAssist() as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def fresh_google(google: FakeCodeAssist) -> None:
-    google.reset()
-
-
-@pytest.fixture(scope="module")
-def hub(
-    claude: str,
-    vendor: FakeMessagesApi,
-    google: FakeCodeAssist,
-    token_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[TestHub]:
-    gemini = ROOT / ".tools/gemini/node_modules/.bin/gemini"
-    if not gemini.exists():
-        pytest.skip("THE GEMINI CLI IS NOT INSTALLED: `make tools` says why; it is untested")
-    providers = {
-        "claude": {
-            "executable": claude,
-            "oauth_token_file": str(token_file),
-            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
-            "pool": {"min_spare": 1, "max_workers": 4},
-        },
-        "gemini": {
-            "executable": str(gemini),
-            "config_dir": str(write_login(tmp_path_factory.mktemp("gemini-login"))),
-            "environment": environment_for(google.url),
-        },
-    }
-    plugins = [("claude", llm_mcp_hub_claude), ("gemini", llm_mcp_hub_gemini)]
-    with create_test_hub({"providers": providers}, state="memory://", plugins=plugins) as served:
-        yield served
+def hub(two_vendors: TestHub) -> TestHub:
+    return two_vendors
 
 
 @pytest.fixture(scope="module")

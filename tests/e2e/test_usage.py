@@ -6,25 +6,26 @@ Gemini CLI nothing before its answer is over.
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
 from openai import OpenAI
-from tests.e2e.conftest import ROOT, sdk, until
+from tests.e2e.conftest import sdk, until
 
-import llm_mcp_hub_claude
-import llm_mcp_hub_gemini
-from llm_mcp_hub.testing.hub import TestHub, create_test_hub
+from llm_mcp_hub.testing.hub import TestHub
 from llm_mcp_hub_claude.testing.messages_api import FakeMessagesApi
 from llm_mcp_hub_claude.testing.messages_api import Reply as ClaudeReply
 from llm_mcp_hub_gemini.testing.code_assist import FakeCodeAssist
 from llm_mcp_hub_gemini.testing.code_assist import Reply as GeminiReply
-from llm_mcp_hub_gemini.testing.login import environment_for, write_login
 
-pytestmark = [pytest.mark.real_cli, pytest.mark.xdist_group("claude"), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.usefixtures("fresh_google"),
+    pytest.mark.real_cli,
+    pytest.mark.xdist_group("claude"),
+    pytest.mark.timeout(180),
+]
 
 CLAUDE = "claude/sonnet"
 GEMINI = "gemini/gemini-2.5-flash"
@@ -38,43 +39,8 @@ TOKENS = 1000
 
 
 @pytest.fixture(scope="module")
-def google() -> Iterator[FakeCodeAssist]:
-    with FakeCodeAssist() as api:
-        yield api
-
-
-@pytest.fixture(autouse=True)
-def fresh_google(google: FakeCodeAssist) -> None:
-    google.reset()
-
-
-@pytest.fixture(scope="module")
-def hub(
-    claude: str,
-    vendor: FakeMessagesApi,
-    google: FakeCodeAssist,
-    token_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[TestHub]:
-    gemini = ROOT / ".tools/gemini/node_modules/.bin/gemini"
-    if not gemini.exists():
-        pytest.skip("THE GEMINI CLI IS NOT INSTALLED: `make tools` says why; it is untested")
-    providers = {
-        "claude": {
-            "executable": claude,
-            "oauth_token_file": str(token_file),
-            "environment": {"ANTHROPIC_BASE_URL": vendor.url},
-            "pool": {"min_spare": 1, "max_workers": 4},
-        },
-        "gemini": {
-            "executable": str(gemini),
-            "config_dir": str(write_login(tmp_path_factory.mktemp("gemini-login"))),
-            "environment": environment_for(google.url),
-        },
-    }
-    plugins = [("claude", llm_mcp_hub_claude), ("gemini", llm_mcp_hub_gemini)]
-    with create_test_hub({"providers": providers}, state="memory://", plugins=plugins) as served:
-        yield served
+def hub(two_vendors: TestHub) -> TestHub:
+    return two_vendors
 
 
 class Caller:

@@ -11,8 +11,14 @@ from llm_mcp_hub.state.recent_sessions import (
     MAX_BYTES,
     MAX_SESSION_BYTES,
     MAX_SESSIONS,
+    RecentSession,
     RecentSessions,
+    same,
 )
+
+
+def known(recent: RecentSessions, name: str = "one") -> bool:
+    return recent.find("ann", name) is not None
 
 
 def session(name: str = "one", revision: int = 1, created_at: float = 1.0) -> Session:
@@ -24,31 +30,35 @@ def session(name: str = "one", revision: int = 1, created_at: float = 1.0) -> Se
     return Session(summary, (message,))
 
 
-def test_messages_are_known_for_the_summary_they_were_kept_with():
+def test_a_session_is_found_as_it_was_kept_last():
     recent = RecentSessions()
-    kept = session()
-    recent.put(kept, 10)
+    recent.keep(RecentSession(session(), 10))
+    latest = RecentSession(session(revision=2), 20)
+    recent.keep(latest)
 
-    later = msgspec.structs.replace(kept.summary, expires_at=9.0)
-    assert recent.messages(later) is kept.messages
+    assert recent.find("ann", "one") is latest
+    assert recent.find("bob", "one") is None
+    recent.forget("ann", "one")
+    assert recent.find("ann", "one") is None
 
 
-def test_a_session_that_has_changed_meanwhile_is_not_known():
-    recent = RecentSessions()
-    recent.put(session(), 10)
+def test_the_same_session_may_end_later_but_has_changed_in_nothing_else():
+    summary = session().summary
 
-    assert recent.messages(session(revision=2).summary) is None
-    assert recent.messages(session(created_at=5.0).summary) is None
-    assert recent.messages(session("two").summary) is None
+    assert same(summary, msgspec.structs.replace(summary, expires_at=9.0))
+    assert not same(summary, session(revision=2).summary)
+    assert not same(summary, session(created_at=5.0).summary)
+    assert not same(summary, msgspec.structs.replace(summary, digest="another"))
+    assert not same(summary, msgspec.structs.replace(summary, message_count=2))
 
 
 def test_one_large_session_does_not_drive_out_the_others():
     recent = RecentSessions()
-    recent.put(session("small"), 10)
-    recent.put(session("large"), MAX_SESSION_BYTES + 1)
+    recent.keep(RecentSession(session("small"), 10))
+    recent.keep(RecentSession(session("large"), MAX_SESSION_BYTES + 1))
 
-    assert recent.messages(session("large").summary) is None
-    assert recent.messages(session("small").summary) is not None
+    assert not known(recent, "large")
+    assert known(recent, "small")
 
 
 @given(
@@ -63,10 +73,10 @@ def test_what_is_kept_is_bounded_and_the_latest_is_kept(puts, many):
     last: dict[int, int] = {}
     filling = [(number, 1) for number in range(2 * MAX_SESSIONS)] if many else []
     for number, size in [*filling, *puts]:
-        recent.put(session(str(number)), size)
+        recent.keep(RecentSession(session(str(number)), size))
         last.pop(number, None)
         last[number] = size
-    kept = {n: size for n, size in last.items() if recent.messages(session(str(n)).summary)}
+    kept = {n: size for n, size in last.items() if known(recent, str(n))}
 
     assert len(kept) <= MAX_SESSIONS
     assert sum(kept.values()) <= MAX_BYTES

@@ -1,15 +1,15 @@
 """The sessions that turns went on from lately, so that a store need not read their messages again.
 
-Guarantees: what is kept is bounded in number and in bytes, and what was used longest ago goes
-first; a session is given only to whoever has just read, under its lease, a summary that it fits.
-So another hub on the same store may change, delete or begin anew whatever it likes.
+Guarantee: what is kept is bounded in number and in bytes, and what was kept longest ago goes first.
+It is how a session was at some time: another hub on the same store may have changed it, deleted it
+or begun it anew, so a store compares it, under the session's lease, with what it has.
 """
 
 from collections import OrderedDict
 
 from msgspec import Struct
 
-from llm_mcp_hub.domain.session import Session, SessionSummary, StoredMessage
+from llm_mcp_hub.domain.session import Session, SessionSummary
 from llm_mcp_hub.state.base import SessionKey
 
 MAX_SESSIONS = 512
@@ -42,29 +42,6 @@ class RecentSessions:
     def find(self, principal: str, session_id: str) -> RecentSession | None:
         """What is known of a session, which the caller compares with what is stored."""
         return self._kept.get((principal, session_id))
-
-    def get(self, principal: str, session_id: str) -> Session | None:
-        """What is known of a session, for its `summary` to be compared."""
-        found = self._kept.get((principal, session_id))
-        return found.session if found is not None else None
-
-    def messages(self, summary: SessionSummary) -> tuple[StoredMessage, ...] | None:
-        """The messages of the session that has just been read, if they are known."""
-        found = self._kept.get((summary.principal, summary.id))
-        if found is None or not same(found.session.summary, summary):
-            return None
-        return found.session.messages
-
-    def size(self, summary: SessionSummary) -> int | None:
-        """How many bytes the messages of exactly this session take in the store, if known."""
-        found = self._kept.get((summary.principal, summary.id))
-        if found is None or not same(found.session.summary, summary):
-            return None
-        return found.size
-
-    def put(self, session: Session, size: int, row: int = 0) -> None:
-        """Keep what has been read or written; for the arguments see `RecentSession`."""
-        self.keep(RecentSession(session, size, row))
 
     def keep(self, recent: RecentSession) -> None:
         """Keep what has been read or written."""

@@ -19,7 +19,7 @@ from llm_mcp_hub.domain.session import (
 )
 from llm_mcp_hub.domain.transcript import EMPTY
 from llm_mcp_hub.state.base import Lease
-from llm_mcp_hub.state.recent_sessions import RecentSessions
+from llm_mcp_hub.state.recent_sessions import RecentSession, RecentSessions
 from llm_mcp_hub.state.redis_client import Value
 from llm_mcp_hub.state.redis_listing import summary_of
 
@@ -126,14 +126,15 @@ def remember(
         size: How many bytes the new messages take in the store.
     """
     kept, before = reply[1], reply[3].decode()
-    known = recent.get(after.principal, after.id)
+    known = recent.find(after.principal, after.id)
     if kept == 0:
-        recent.put(Session(after, change.messages), size)
-    elif known is not None and (before, after.created_at, kept) == (
-        *(known.summary.digest, known.summary.created_at),
-        len(known.messages),
-    ):
-        size += recent.size(known.summary) or 0
-        recent.put(Session(after, known.messages + change.messages), size)
-    else:
-        recent.forget(after.principal, after.id)
+        recent.keep(RecentSession(Session(after, change.messages), size))
+        return
+    if known is not None:
+        summary, messages = known.session.summary, known.session.messages
+        was = (summary.digest, summary.created_at, len(messages))
+        if (before, after.created_at, kept) == was:
+            session = Session(after, messages + change.messages)
+            recent.keep(RecentSession(session, known.size + size))
+            return
+    recent.forget(after.principal, after.id)

@@ -10,7 +10,7 @@ from llm_mcp_hub.domain.session import Session, SessionAppend, SessionSummary
 from llm_mcp_hub.state import redis_scripts as lua
 from llm_mcp_hub.state.base import Lease, SessionKey
 from llm_mcp_hub.state.change import busy, moved_on
-from llm_mcp_hub.state.recent_sessions import RecentSessions
+from llm_mcp_hub.state.recent_sessions import RecentSession, RecentSessions
 from llm_mcp_hub.state.redis_client import (
     OPERATION_SECONDS,
     RedisClient,
@@ -87,7 +87,7 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     ) -> Session | None:
         """Take the lease on a session and read it."""
         keys = self._keys(principal)
-        known = self._recent.get(principal, session_id)
+        known = self._known(principal, session_id)
         reply = await self._client.call(
             _BEGIN,
             (keys.session(session_id), keys.messages(session_id), keys.lease(session_id)),
@@ -172,7 +172,7 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     async def get(self, principal: str, session_id: str, now: float) -> Session | None:
         """A session with its messages."""
         keys = self._keys(principal)
-        known = self._recent.get(principal, session_id)
+        known = self._known(principal, session_id)
         reply = await self._client.call(
             _GET,
             (keys.session(session_id), keys.messages(session_id)),
@@ -194,9 +194,13 @@ class RedisStore(RedisListings, RedisJournals, RedisRecords, RedisTokens, RedisU
     def _keys(self, principal: str) -> PrincipalKeys:
         return principal_keys(self._prefix, principal)
 
+    def _known(self, principal: str, session_id: str) -> Session | None:
+        recent = self._recent.find(principal, session_id)
+        return recent.session if recent is not None else None
+
     def _read(self, principal: str, reply: object) -> Session:
         session, size = read_session(principal, reply)
-        self._recent.put(session, size)
+        self._recent.keep(RecentSession(session, size))
         return session
 
     def _is_listed(self, principal: str, change: SessionAppend, until: float) -> bool:
