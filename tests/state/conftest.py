@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from llm_mcp_hub.state import sqlite_shortcut
 from llm_mcp_hub.state.base import Store
 from llm_mcp_hub.state.factory import create_store
 from llm_mcp_hub.state.memory import hub_register_stores as memory_stores
 from llm_mcp_hub.state.redis import hub_register_stores as redis_stores
+from llm_mcp_hub.state.sqlite import SqliteStore
 from llm_mcp_hub.state.sqlite import hub_register_stores as sqlite_stores
 from llm_mcp_hub.testing.redis_server import RedisServer, redis_server, redis_server_binary
 
@@ -76,3 +78,20 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
     name = "redis_cluster" if request.param == "redis-cluster" else "redis"
     server: RedisServer = request.getfixturevalue(name)
     return opener(lambda: f"{server.url}?prefix=test-{next(_numbers)}")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Of a database file."""
+    return tmp_path / "hub.db"
+
+
+@pytest.fixture
+async def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
+    """In that file, and never taken for one on a slow disk."""
+    # On a busy machine a job may take as long as on a slow disk.
+    monkeypatch.setattr(sqlite_shortcut, "SLOW_SECONDS", 60.0)
+    made = SqliteStore(str(path))
+    await made.open()
+    yield made
+    await made.aclose()

@@ -12,7 +12,6 @@ import pytest
 
 from llm_mcp_hub.domain.session import SessionSummary
 from llm_mcp_hub.errors import SessionBusy, SessionChanged
-from llm_mcp_hub.state import sqlite_shortcut
 from llm_mcp_hub.state.base import Store
 from llm_mcp_hub.state.sqlite import SqliteStore
 from llm_mcp_hub.state.sqlite_file import connect
@@ -22,21 +21,6 @@ from llm_mcp_hub.testing.store_promise import START, TTL, change, lease, read, s
 HISTORIES = 40
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
-    # On a busy machine a job may take as long as on a slow disk.
-    monkeypatch.setattr(sqlite_shortcut, "SLOW_SECONDS", 60.0)
-    made = SqliteStore(str(path))
-    await made.open()
-    yield made
-    await made.aclose()
 
 
 @pytest.fixture

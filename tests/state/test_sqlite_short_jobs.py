@@ -3,13 +3,12 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from llm_mcp_hub.errors import SessionBusy
-from llm_mcp_hub.state import sqlite_short_jobs, sqlite_shortcut, sqlite_thread
+from llm_mcp_hub.state import sqlite_short_jobs, sqlite_thread
 from llm_mcp_hub.state.sqlite import SqliteStore
 from llm_mcp_hub.state.sqlite_file import connect
 from llm_mcp_hub.state.sqlite_short_jobs import MAX_TOGETHER
@@ -19,21 +18,6 @@ from llm_mcp_hub.testing.store_promise import START, lease, stored
 # ruff: noqa: ASYNC240  # a look at small files, between the calls that are tested
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
-    # On a busy machine a job may take as long as on a slow disk.
-    monkeypatch.setattr(sqlite_shortcut, "SLOW_SECONDS", 60.0)
-    made = SqliteStore(str(path))
-    await made.open()
-    yield made
-    await made.aclose()
 
 
 class Watch:
