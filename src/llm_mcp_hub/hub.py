@@ -269,7 +269,6 @@ class Hub:
         try:
             await self.stop_turns()
             await self.background.aclose()
-            self._finished.flush()
             await self.monitor.aclose()
             await self.status.verified.aclose()
             await self.providers.aclose()
@@ -277,6 +276,7 @@ class Hub:
             await self._leases.aclose()
             await self.journals.aclose()
             await self._limits.aclose()
+            self._finished.flush()
             await self._recorder.aclose()
             await self.access.aclose()
         finally:
