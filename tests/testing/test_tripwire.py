@@ -30,14 +30,17 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def worker() -> Iterator["subprocess.Popen[str]"]:
+def worker(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """A process that does what it is told, in Python."""
+    home = tmp_path / "home"
+    home.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", WORKER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=home,
         env={"PATH": os.environ["PATH"], MARKER: f"hub-{secrets.token_hex(6)}/1"},
     )
     with process:

@@ -68,6 +68,8 @@ class Tripwire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self._visitors = 0
+        self._looking = threading.Lock()
+        """A visitor is counted only after it was let in: `findings` must not come between."""
         self._thread = threading.Thread(target=self._sample, name="tripwire", daemon=True)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
 
@@ -85,15 +87,16 @@ class Tripwire:
         Args:
             sent: All that the workers have sent to their vendor.
         """
-        self._look()
-        self._note(_strays(set(self._workers())))
-        found = [f"process {pid} was started: {what}" for pid, what in self._seen.items()]
-        found += [
-            f"worker {pid} has had a child"
-            for pid, faults in self._inherited.items()
-            if faults > self._faults[pid]
-        ]
-        found += [f"connection to {self.url}"] * bool(self._visitors)
+        with self._looking:
+            self._look()
+            self._note(_strays(set(self._workers())))
+            found = [f"process {pid} was started: {what}" for pid, what in self._seen.items()]
+            found += [
+                f"worker {pid} has had a child"
+                for pid, faults in self._inherited.items()
+                if faults > self._faults[pid]
+            ]
+            found += [f"connection to {self.url}"] * bool(self._visitors)
         found += self._files()
         texts = list(sent)
         found += ["the canary was sent"] * any(has(text, self.secret) for text in texts)
@@ -118,7 +121,8 @@ class Tripwire:
 
     def _sample(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
-            self._look()
+            with self._looking:
+                self._look()
 
     def _look(self) -> None:
         watched = set(self._workers())
