@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import asyncio
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -9,6 +10,12 @@ from pathlib import Path
 import pytest
 
 WAIT_SECONDS = 20.0
+
+
+def pytest_configure() -> None:
+    # Who is started in the background by a shell ignores it, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
