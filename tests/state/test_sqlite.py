@@ -11,10 +11,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llm_mcp_hub.domain.session import Listing, SessionSort
 from llm_mcp_hub.errors import ConfigError, SessionBusy, StateUnavailable
+from llm_mcp_hub.state import sqlite_sessions
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.sqlite import SqliteStore, create_sqlite_store
 from llm_mcp_hub.state.sqlite_file import connect
@@ -200,11 +202,11 @@ async def test_a_locked_file_is_reported_and_works_again_once_it_is_free(path: P
 
 async def test_no_other_process_writes_between_what_a_job_reads_and_writes(path: Path) -> None:
     def interrupted(db: sqlite3.Connection) -> None:
-        db.execute("SELECT * FROM leases").fetchall()
+        db.execute("SELECT * FROM sessions").fetchall()
         other = sqlite3.connect(path, timeout=0)
         try:
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("DELETE FROM leases")
+                other.execute("DELETE FROM sessions")
         finally:
             other.close()
 
@@ -309,10 +311,51 @@ async def test_expired_sessions_and_leases_leave_the_file(path: Path) -> None:
         await stored(store, f"later{number}", now=START + 100)
     await store.aclose()
     with sqlite3.connect(path) as connection:
-        for table, rows in (("sessions", 2), ("messages", 4), ("leases", 0)):
+        for table, rows in (("sessions", 2), ("messages", 4)):
             (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             assert (table, count) == (table, rows)
     connection.close()
+
+
+async def test_what_has_expired_is_found_among_many_that_have_not(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_sessions, "SWEEP_LOOKS", 3)
+    store = SqliteStore(str(path))
+    for number in range(10):
+        await stored(store, f"lives{number}", ttl=900.0)
+    await stored(store, "expired", ttl=60.0)
+    await store.begin("ann", "leased", Lease("a", 900.0), START)
+    for _ in range(5):
+        await stored(store, "again", now=START + 100)
+        await store.delete("ann", "again", START + 100)
+    await store.aclose()
+    with sqlite3.connect(path) as connection:
+        ids = {found for (found,) in connection.execute("SELECT id FROM sessions")}
+    connection.close()
+    assert ids == {*(f"lives{number}" for number in range(10)), "leased"}
+
+
+async def test_a_long_system_prompt_is_written_once(path: Path) -> None:
+    store = SqliteStore(str(path))
+    turn = msgspec.structs.replace(change(0, said("hello", "hi")), system="Be brief. " * 10_000)
+    summary = await store.append("ann", "s1", "t", turn, 900.0, START)
+    written = path.with_name("hub.db-wal").stat().st_size
+    assert written > 100_000
+    for number in range(3):
+        await store.begin("ann", "s1", lease(f"t{number}"), START)
+        more = msgspec.structs.replace(
+            turn, expected_revision=summary.revision, keep=summary.message_count
+        )
+        summary = await store.append("ann", "s1", f"t{number}", more, 900.0, START)
+    assert path.with_name("hub.db-wal").stat().st_size - written < 100_000
+    other = SqliteStore(str(path))
+    session = await other.get("ann", "s1", START)
+    assert session is not None
+    assert session.summary == summary
+    assert summary.system == turn.system
+    for each in (store, other):
+        await each.aclose()
 
 
 @pytest.mark.parametrize(
@@ -338,7 +381,7 @@ async def test_a_relative_path_is_relative_and_may_hold_any_character(
 
 @pytest.mark.parametrize("principal", [None, "ann"])
 @pytest.mark.parametrize("sort", SessionSort)
-async def test_a_page_reads_no_session_that_is_not_on_it(
+async def test_a_page_reads_nothing_long_of_a_session_that_is_not_on_it(
     path: Path, principal: str | None, sort: SessionSort
 ) -> None:
     store = SqliteStore(str(path))
@@ -352,7 +395,9 @@ async def test_a_page_reads_no_session_that_is_not_on_it(
     connection.set_trace_callback(None)
     steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
     connection.close()
-    looks = [step for step in steps if "sessions" in step]
-    assert len(looks) == 2
-    assert "COVERING INDEX sessions_listed" in looks[0]
-    assert "INTEGER PRIMARY KEY" in looks[1]
+    looks = [step for step in steps if step.startswith(("SCAN", "SEARCH"))]
+    # To find them, then to go through those found: the row of each, and its system prompt.
+    by_key = ["INTEGER PRIMARY KEY (rowid=?)" in look for look in looks]
+    assert by_key == [False, False, True, True]
+    in_order = "ORDER BY" not in "".join(steps[: steps.index(looks[1])])
+    assert in_order == (principal is not None and sort is SessionSort.LAST_USED)

@@ -87,6 +87,8 @@ async def test_a_file_of_the_first_version_keeps_all_it_has_and_gains_the_rest(p
         assert session is not None
         assert session.messages == said("hello", "hi")
         assert session.summary.title == "hello"
+        assert session.summary.system == "Be brief."
+        assert (await one.list_sessions("ann", 9, None, START)).sessions == (session.summary,)
         with pytest.raises(SessionBusy):
             await one.begin("ann", "s1", lease("b"), START)
         assert [token.name for token in await one.list_tokens()] == ["cli"]

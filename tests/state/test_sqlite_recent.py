@@ -70,11 +70,11 @@ async def test_a_turn_on_a_session_that_is_known_reads_nothing_again(store: Sqli
     summary = await stored(store)
     statements = traced(store)
     session = await store.begin("ann", "s1", lease("a"), START)
-    assert statements == ["INSERT"]
+    assert statements == ["UPDATE"]
     assert session is not None
     assert session.messages == said("hello", "hi")
     await store.append("ann", "s1", "a", more(summary, "and?", "so."), TTL, START)
-    assert statements == ["INSERT", "DELETE", "UPDATE", "INSERT", "INSERT"]
+    assert statements == ["UPDATE", "UPDATE", "INSERT", "INSERT"]
 
 
 async def test_a_session_found_by_its_transcript_is_not_read_again(store: SqliteStore) -> None:
@@ -186,7 +186,7 @@ async def test_a_turn_on_what_somebody_else_changed_meanwhile_is_compared_with_t
     with pytest.raises(SessionChanged):
         await store.append("ann", "s1", "a", turn, TTL, START)
     assert database.execute("SELECT * FROM sessions, messages").fetchall() == before
-    assert await store.holders([("ann", "s1")], START) == ("a",)
+    assert ("a",) in database.execute("SELECT lease_id FROM sessions").fetchall()
 
 
 async def test_a_turn_that_started_from_something_else_is_refused(store: SqliteStore) -> None:

@@ -154,7 +154,7 @@ async def test_calls_are_done_in_the_order_they_were_made_wherever_they_are_done
     def job(number: int):
         def work(db: sqlite3.Connection) -> None:
             # Waits, in the thread, for the other program; on the loop it is refused here.
-            db.execute("INSERT INTO leases VALUES ('ann', ?, 'a', 1.0)", (f"s{number}",))
+            db.execute("INSERT INTO sessions (principal, id) VALUES ('ann', ?)", (f"s{number}",))
             order.append(number)
 
         return store._short.run(work, writes=True)
@@ -207,7 +207,7 @@ async def test_a_call_in_the_thread_does_not_wait_for_the_log_to_be_carried_over
     for number in range(1_200):
         await store._thread.run(
             lambda db, number=number: db.execute(
-                "INSERT INTO leases VALUES ('ann', ?, 'a', 1.0)", (f"s{number}",)
+                "INSERT INTO sessions (principal, id) VALUES ('ann', ?)", (f"s{number}",)
             ),
             writes=True,
         )

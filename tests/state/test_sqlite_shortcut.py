@@ -31,11 +31,11 @@ def shortcut(database: sqlite3.Connection, path: Path):
 
 
 def insert(db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO leases VALUES ('ann', 's1', 'a', 1.0)")
+    db.execute("INSERT INTO sessions (principal, id) VALUES ('ann', 's1')")
 
 
 def count(db: sqlite3.Connection) -> int:
-    found: int = db.execute("SELECT count(*) FROM leases").fetchone()[0]
+    found: int = db.execute("SELECT count(*) FROM sessions").fetchone()[0]
     return found
 
 

@@ -4,8 +4,8 @@ A vendor's tool is updated under a running hub: by its package manager, or by a 
 hub can see of that, without running it, is the files that its command line names.
 """
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -33,14 +33,15 @@ def identify(argv: Sequence[str]) -> Program:
     """
     found: list[ProgramFile] = []
     for argument in argv:
-        if not Path(argument).is_absolute():
+        # Not with `pathlib`, which takes twice as long: it is done for each worker.
+        if not os.path.isabs(argument):  # noqa: PTH117
             continue
         try:
-            path = Path(argument).resolve()
-            status = path.stat()
+            path = os.path.realpath(argument)
+            status = os.stat(path)  # noqa: PTH116
         except (OSError, ValueError):  # ValueError: a null byte
             continue
         found.append(
-            ProgramFile(str(path), status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+            ProgramFile(path, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
         )
     return tuple(found)

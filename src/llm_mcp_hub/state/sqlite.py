@@ -54,6 +54,7 @@ class SqliteStore(SqliteTokens, SqliteRecords, SqliteUsage, SqliteLimits):
         self._short = ShortJobs(self._thread)
         self._recent = RecentSessions()
         self._next_sweep = 0.0
+        self._swept = 0
 
     async def open(self) -> None:
         """Open the file, create what is missing."""
@@ -111,8 +112,10 @@ class SqliteStore(SqliteTokens, SqliteRecords, SqliteUsage, SqliteLimits):
 
         def store(db: sqlite3.Connection) -> tuple[SessionSummary, RecentSession | None]:
             done = sessions.append(db, principal, session_id, lease_id, change, ttl, now, known)
-            if now >= self._next_sweep and sessions.sweep(db, now):
-                self._next_sweep = now + SWEEP_SECONDS
+            if now >= self._next_sweep:
+                self._swept = sessions.sweep(db, now, self._swept)
+                if not self._swept:
+                    self._next_sweep = now + SWEEP_SECONDS
             return done
 
         summary, after = await self._short.run(store, writes=True)

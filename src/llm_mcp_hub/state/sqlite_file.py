@@ -152,7 +152,7 @@ def _prepare_in_turn(connection: sqlite3.Connection) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA foreign_keys = OFF")
     # In one transaction: between two another process could create the tables.
     connection.execute("BEGIN")
     version = _version(connection)
@@ -166,6 +166,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+    connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     # With a write-ahead log this can lose the last turns in a power cut, but corrupt nothing.
     connection.execute("PRAGMA synchronous = NORMAL")

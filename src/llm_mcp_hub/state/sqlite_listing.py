@@ -1,6 +1,7 @@
-"""Pages of sessions: one look into an index that has all that a listing asks for.
+"""Pages of sessions, found without reading what is long about those that are not on the page.
 
-Only the sessions on the page are read themselves, so that long system prompts cost nothing.
+What was used last is found by an index, if it is one principal's; for everything else the sessions'
+rows are read, which are short, once for each page.
 """
 
 import sqlite3
@@ -28,8 +29,7 @@ def page(
 ) -> list[SessionSummary]:
     """The first `limit` sessions after a position."""
     by = _SORTED_BY[listing.sort]
-    # The sign keeps SQLite from going by the end of life, which would read every session.
-    where = ["+expires_at > ?"]
+    where = ["expires_at > ?"]
     values: list[float | str] = [now]
     if principal is not None:
         where.append("principal = ?")

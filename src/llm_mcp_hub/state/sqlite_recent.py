@@ -20,18 +20,14 @@ _IS_AS_KNOWN = (
     "key = ? AND principal = ? AND id = ? "
     "AND revision = ? AND created_at = ? AND updated_at = ? AND digest = ? "
 )
-# But for OR FAIL, SQLite would copy each page before it changes it, to undo half a statement.
 _TAKE = (
-    "INSERT OR FAIL INTO leases (principal, session_id, id, until) "  # noqa: S608  # constants only
-    f"SELECT principal, id, ?, ? FROM sessions WHERE {_IS_AS_KNOWN} AND expires_at = ? "
-    "ON CONFLICT (principal, session_id) DO UPDATE SET id = excluded.id, until = excluded.until "
-    "WHERE leases.id = excluded.id OR leases.until <= ?"
+    "UPDATE sessions SET lease_id = ?, lease_until = ? "  # noqa: S608  # constants only
+    f"WHERE {_IS_AS_KNOWN} AND expires_at = ? AND (lease_until <= ? OR lease_id = ?)"
 )
-_GIVE_BACK = "DELETE FROM leases WHERE principal = ? AND session_id = ? AND id = ?"
 _UPDATE = (
     "UPDATE sessions SET revision = ?, digest = ?, message_count = ?, input_tokens = ?, "  # noqa: S608
-    "cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, updated_at = ?, expires_at = ? "
-    f"WHERE {_IS_AS_KNOWN} AND expires_at > ?"
+    "cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, updated_at = ?, expires_at = ?, "
+    f"lease_id = '', lease_until = 0 WHERE {_IS_AS_KNOWN} AND expires_at > ? AND lease_id = ?"
 )
 _ADD = "INSERT INTO messages (session, seq, digest, created_at, body) VALUES (?, ?, ?, ?, ?)"
 
@@ -44,7 +40,7 @@ def take(db: sqlite3.Connection, recent: RecentSession, lease: Lease, now: float
         return False
     taken = db.execute(
         _TAKE,
-        (lease.id, until, *_as_known(recent.row, known), known.expires_at, now),
+        (lease.id, until, *_as_known(recent.row, known), known.expires_at, now, lease.id),
     )
     return taken.rowcount > 0
 
@@ -71,8 +67,6 @@ def go_on(
     after = changed(known.principal, known.id, change, known, known.digest, now, ttl)
     if after.title != known.title:
         return None
-    if not db.execute(_GIVE_BACK, (known.principal, known.id, lease_id)).rowcount:
-        return None
     usage = after.usage
     updated = db.execute(
         _UPDATE,
@@ -88,6 +82,7 @@ def go_on(
             after.expires_at,
             *_as_known(recent.row, known),
             now,
+            lease_id,
         ),
     )
     if not updated.rowcount:

@@ -1,6 +1,8 @@
 """What each call does to the tables: functions of an open transaction, without threads or waits.
 
 Every function is one job. One that refuses may have written: its transaction is then rolled back.
+A lease is part of its session's row; where there is no session yet, or no more, that row is there
+for the lease alone, and its end of life has passed.
 """
 
 import sqlite3
@@ -22,12 +24,15 @@ Row = tuple[Any, ...]
 
 SWEEP_ROWS = 50
 """How many expired sessions one sweep removes, so that no turn waits long for it."""
+SWEEP_LOOKS = 200
+"""How many it looks at. An index of their ends would have to be written with each turn."""
 
 _decode = msgspec.json.Decoder(Message).decode
 
 COLUMNS = (
     "key, principal, id, revision, model, digest, message_count, input_tokens, cached_tokens, "
-    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, title"
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, title, "
+    "coalesce((SELECT text FROM session_systems WHERE session = sessions.key), '')"
 )
 _NAMED = (
     f"SELECT {COLUMNS} FROM sessions "  # noqa: S608  # constants only, here and below
@@ -38,19 +43,26 @@ _BY_DIGEST = (
     "WHERE principal = ? AND digest = ? AND expires_at > ? ORDER BY updated_at DESC, id DESC"
 )
 _TAKE = (
-    "INSERT INTO leases (principal, session_id, id, until) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (principal, session_id) DO UPDATE SET id = excluded.id, until = excluded.until "
-    "WHERE leases.id = excluded.id OR leases.until <= ?"
+    "INSERT INTO sessions (principal, id, lease_id, lease_until) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (principal, id) "
+    "DO UPDATE SET lease_id = excluded.lease_id, lease_until = excluded.lease_until "
+    "WHERE sessions.lease_id = excluded.lease_id OR sessions.lease_until <= ?"
 )
 _UPDATE = (
     "UPDATE sessions SET revision = ?, model = ?, digest = ?, message_count = ?, "
     "input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning_tokens = ?, "
-    "created_at = ?, updated_at = ?, expires_at = ?, system = ?, title = ? WHERE key = ?"
+    "created_at = ?, updated_at = ?, expires_at = ?, title = ?, lease_id = '', lease_until = 0 "
+    "WHERE key = ?"
 )
 _INSERT = (
     "INSERT INTO sessions (revision, model, digest, message_count, input_tokens, cached_tokens, "
-    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, system, title, "
-    "principal, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "output_tokens, reasoning_tokens, created_at, updated_at, expires_at, title, "
+    "principal, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RENEW = (
+    "UPDATE sessions SET lease_until = :until, "
+    "expires_at = CASE WHEN expires_at > :now THEN max(expires_at, :until) ELSE expires_at END "
+    "WHERE principal = :principal AND id = :id AND lease_id = :lease AND lease_until > :now"
 )
 
 
@@ -116,12 +128,13 @@ def append(
         key = row[0]
         db.execute(_UPDATE, (*_values(summary), key))
     else:
-        # What is left of an expired session of that id goes, with its messages.
+        # What is left of an expired session of that id goes, with its messages; so does the lease.
         db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", (principal, session_id))
         key = db.execute(_INSERT, (*_values(summary), principal, session_id)).lastrowid
+    if summary.system != (stored.system if stored is not None else ""):
+        _write_system(db, key, summary.system)
     kept = summary.message_count - len(change.messages)
     size = add_messages(db, key, kept, change.messages)
-    db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", (principal, session_id))
     if not kept:
         return summary, RecentSession(Session(summary, change.messages), size, key)
     if recent is None or stored is None or change.keep < stored.message_count:
@@ -136,21 +149,12 @@ def renew(
     db: sqlite3.Connection, leases: Sequence[SessionKey], lease: Lease, now: float
 ) -> tuple[SessionKey, ...]:
     """Prolong leases that are held, and the sessions under them."""
-    until = now + lease.seconds
+    values = {"lease": lease.id, "until": now + lease.seconds, "now": now}
     held = []
     for key in leases:
-        renewed = db.execute(
-            "UPDATE leases SET until = ? "
-            "WHERE principal = ? AND session_id = ? AND id = ? AND until > ?",
-            (until, *key, lease.id, now),
-        )
+        renewed = db.execute(_RENEW, {"principal": key[0], "id": key[1], **values})
         if renewed.rowcount:
             held.append(key)
-            db.execute(
-                "UPDATE sessions SET expires_at = ? "
-                "WHERE principal = ? AND id = ? AND expires_at > ? AND expires_at < ?",
-                (until, *key, now, until),
-            )
     return tuple(held)
 
 
@@ -158,7 +162,7 @@ def holders(
     db: sqlite3.Connection, keys: Sequence[SessionKey], now: float
 ) -> tuple[str | None, ...]:
     """Whose lease is on each session."""
-    found = "SELECT id FROM leases WHERE principal = ? AND session_id = ? AND until > ?"
+    found = "SELECT lease_id FROM sessions WHERE principal = ? AND id = ? AND lease_until > ?"
     rows = [db.execute(found, (*key, now)).fetchone() for key in keys]
     return tuple([row[0] if row is not None else None for row in rows])
 
@@ -166,7 +170,8 @@ def holders(
 def release(db: sqlite3.Connection, principal: str, session_id: str, lease_id: str) -> None:
     """Give a lease back."""
     db.execute(
-        "DELETE FROM leases WHERE principal = ? AND session_id = ? AND id = ?",
+        "UPDATE sessions SET lease_id = '', lease_until = 0 "
+        "WHERE principal = ? AND id = ? AND lease_id = ?",
         (principal, session_id, lease_id),
     )
 
@@ -182,19 +187,23 @@ def delete(db: sqlite3.Connection, principal: str, session_id: str, now: float) 
     key = (principal, session_id)
     existed = db.execute(_NAMED, (*key, now)).fetchone() is not None
     db.execute("DELETE FROM sessions WHERE principal = ? AND id = ?", key)
-    db.execute("DELETE FROM leases WHERE principal = ? AND session_id = ?", key)
     return existed
 
 
-def sweep(db: sqlite3.Connection, now: float) -> bool:
-    """Remove what has expired. False if there may be more."""
-    db.execute("DELETE FROM leases WHERE until <= ?", (now,))
-    swept = db.execute(
-        "DELETE FROM sessions WHERE key IN "
-        "(SELECT key FROM sessions WHERE expires_at <= ? LIMIT ?)",
-        (now, SWEEP_ROWS),
-    )
-    return swept.rowcount < SWEEP_ROWS
+def sweep(db: sqlite3.Connection, now: float, after: int) -> int:
+    """Remove some of what has expired, beginning after a key.
+
+    Returns the key to go on after, 0 once all sessions have been looked at.
+    """
+    looked_at = db.execute(
+        "SELECT key, max(expires_at, lease_until) FROM sessions WHERE key > ? ORDER BY key LIMIT ?",
+        (after, SWEEP_LOOKS),
+    ).fetchall()
+    expired = [(key,) for key, until in looked_at if until <= now][:SWEEP_ROWS]
+    db.executemany("DELETE FROM sessions WHERE key = ?", expired)
+    if len(expired) == SWEEP_ROWS:
+        return int(expired[-1][0])
+    return int(looked_at[-1][0]) if len(looked_at) == SWEEP_LOOKS else 0
 
 
 def _take(
@@ -208,7 +217,8 @@ def _held_by_another(
     db: sqlite3.Connection, principal: str, session_id: str, lease_id: str, now: float
 ) -> bool:
     held = db.execute(
-        "SELECT 1 FROM leases WHERE principal = ? AND session_id = ? AND id <> ? AND until > ?",
+        "SELECT 1 FROM sessions "
+        "WHERE principal = ? AND id = ? AND lease_id <> ? AND lease_until > ?",
         (principal, session_id, lease_id, now),
     )
     return held.fetchone() is not None
@@ -230,7 +240,7 @@ def _outlive(
 def summary_of(row: Row) -> SessionSummary:
     """A session from a row of `COLUMNS`."""
     (_, principal, session_id, revision, model, digest, count, *usage) = row[:11]
-    created_at, updated_at, expires_at, system, title = row[11:]
+    created_at, updated_at, expires_at, title, system = row[11:]
     return SessionSummary(
         id=session_id,
         principal=principal,
@@ -257,9 +267,16 @@ def _values(summary: SessionSummary) -> Iterable[Any]:
         summary.created_at,
         summary.updated_at,
         summary.expires_at,
-        summary.system,
         summary.title,
     )
+
+
+def _write_system(db: sqlite3.Connection, key: int, system: str) -> None:
+    # Not in the session's row: some are long, and that row is written twice in each turn.
+    if system:
+        db.execute("INSERT OR REPLACE INTO session_systems VALUES (?, ?)", (key, system))
+    else:
+        db.execute("DELETE FROM session_systems WHERE session = ?", (key,))
 
 
 def _messages(db: sqlite3.Connection, key: int) -> tuple[tuple[StoredMessage, ...], int]:
