@@ -20,9 +20,11 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from tests.certificates import self_signed
 
 import llm_mcp_hub_dashboard
 from llm_mcp_hub.testing.hub import create_test_hub
+from llm_mcp_hub.testing.redis_server import free_ports
 from llm_mcp_hub_dashboard import build as dashboard_build
 
 from .conftest import ROOT, Serve
@@ -98,8 +100,8 @@ def proxied(serve: Serve, tmp_path: Path) -> Iterator[Proxied]:
 
 @contextmanager
 def _behind_nginx(folder: Path, direct: str, token: str) -> Iterator[Proxied]:
-    certificate, key = _certificate(folder)
-    plain, tls = _free_ports(2)
+    certificate, key = self_signed(folder, f"DNS:{NAME}")
+    plain, tls = free_ports(2)
     changes = {
         "hub.example;": f"{NAME};",
         "127.0.0.1:8642": direct.removeprefix("http://"),
@@ -144,30 +146,6 @@ def _changed(text: str, changes: dict[str, str]) -> str:
         assert old in text, f"the configuration has no {old!r}"
         text = text.replace(old, new)
     return text
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
-    name = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    made = subprocess.run(
-        ["openssl", "req", "-x509", *options, *name, "-out", certificate, "-keyout", key],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    return certificate, key
 
 
 def _pin(certificate: Path) -> str:

@@ -3,10 +3,9 @@
 import asyncio
 import base64
 import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
+from tests.certificates import Certificate, self_signed
 
 from llm_mcp_hub.config import ImagesConfig
 from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolResultPart
@@ -23,31 +22,19 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(40)
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate for images.test, and none other."""
-    place = tmp_path_factory.mktemp("tls")
-    key, file = place / "key.pem", place / "cert.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=images.test"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-addext", "subjectAltName=DNS:images.test", "-keyout", key, "-out", file),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return key, file
+    return self_signed(tmp_path_factory.mktemp("tls"), "DNS:images.test")
 
 
 class Server:
     """Answers each path with what it was told, and remembers who was asked for what."""
 
-    def __init__(self, certificate: tuple[Path, Path]):
-        key, file = certificate
+    def __init__(self, certificate: Certificate):
         self._server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._server_tls.load_cert_chain(file, key)
+        self._server_tls.load_cert_chain(*certificate)
         self._server_tls.set_servername_callback(
             lambda _socket, name, _context: self.names.append(name)
         )
-        self.trusting = ssl.create_default_context(cafile=str(file))
+        self.trusting = ssl.create_default_context(cafile=certificate.file)
         self.answers: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.names: list[str | None] = []

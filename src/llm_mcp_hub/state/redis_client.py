@@ -8,6 +8,7 @@ whole. Connections that broke are replaced by the next call (see `redis_connecti
 import asyncio
 import contextlib
 import hashlib
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -143,6 +144,10 @@ def pairs_of(reply: Sequence[Any]) -> list[tuple[bytes, Any]]:
     return list(zip(reply[::2], reply[1::2], strict=True))
 
 
+_CERTIFICATE = (
+    "shows a certificate that is not trusted here, or is another host's; name the file of its "
+    "authority in the environment variable SSL_CERT_FILE, or the host as the certificate does"
+)
 _LOGIN = "refuses the hub's login; check user, password and rights behind the `state` URL"
 
 # From the particular to the general: the library derives most of these from each other.
@@ -170,6 +175,8 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 def unavailable(error: Exception) -> StateUnavailable:
     """What a failure of Redis means for whoever runs the hub. Names no host and no user."""
     meaning = next(text for kinds, text in _MEANINGS if isinstance(error, kinds))
+    if isinstance(error.__context__, ssl.SSLCertVerificationError):
+        meaning = _CERTIFICATE
     if "unauthenticated" in str(error):
         # Redis says so, and nothing else, to a stranger whose command is long.
         meaning = _LOGIN

@@ -49,7 +49,7 @@ class RedisServer:
         options: Sequence[str] = (),
         config: Path | None = None,
     ) -> None:
-        self.port, self.bus_port = _free_ports(2)
+        self.port, self.bus_port = free_ports(2)
         self._directory = directory
         self._cluster = cluster
         self._options = [*options]
@@ -158,7 +158,8 @@ def redis_server(
             server.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on at present."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
