@@ -5,8 +5,17 @@ from contextvars import ContextVar
 
 import pytest
 
+from llm_mcp_hub.config import HubConfig
+from llm_mcp_hub.domain.access import Principal, Scope
+from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import Usage
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
+from llm_mcp_hub.errors import Draining
+from llm_mcp_hub.hookspecs import hookimpl
+from llm_mcp_hub.hub import Hub
+from llm_mcp_hub.plugins import load_plugins
+from llm_mcp_hub.services import finished_turns
+from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.finished_turns import MAX_TOGETHER, FinishedTurns
 
 pytestmark = pytest.mark.anyio
@@ -54,3 +63,38 @@ async def test_what_waits_is_bounded_and_a_flush_leaves_nothing():
     assert told == ids
     finished.flush()
     assert told == ids
+
+
+async def test_a_turn_that_a_closing_hub_ends_is_told_of_before_it_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(finished_turns, "TOLD_WITHIN_SECONDS", 60.0)
+    told: list[TurnRecord] = []
+
+    class Plugin:
+        @hookimpl
+        def hub_turn_finished(self, turn: TurnRecord) -> None:
+            told.append(turn)
+
+    providers = {"echo": {"word_seconds": 0.05}, "claude": {"enabled": False}}
+    config = HubConfig(data_dir=str(tmp_path), state="memory://", providers=providers)
+    plugins = load_plugins()
+    plugins.add("records", "test", Plugin)
+    me = Principal("me", frozenset({Scope.CHAT}))
+    command = ChatCommand("echo/echo", (Message("user", (TextPart("word " * 10_000),)),))
+    begun = asyncio.Event()
+
+    async def ask(hub: Hub) -> None:
+        turn = await hub.chat.open_turn(me, command)
+        try:
+            async for _ in turn:
+                begun.set()
+        finally:
+            await turn.aclose()
+
+    async with asyncio.timeout(20):
+        async with Hub(config, plugins) as hub:
+            asking = asyncio.create_task(ask(hub))
+            await begun.wait()
+            assert told == []
+    with pytest.raises(Draining):
+        await asking
+    assert [(turn.principal, turn.outcome) for turn in told] == [("me", Outcome.FAILED)]
