@@ -90,7 +90,7 @@ def test_a_required_call_is_made_when_it_is_asked_for_again(
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
     assert choice.message.tool_calls is not None
-    assert [call.function.name for call in choice.message.tool_calls] == ["clock"]  # type: ignore[union-attr]
+    assert [call.function.name for call in choice.message.tool_calls] == ["clock"]  # type: ignore[union-attr]  # the call of a function
     assert "You must call the tool clock" in vendor.requests[0].system
 
 

@@ -177,7 +177,7 @@ def test_nothing_in_a_history_or_a_system_prompt_is_a_command_or_a_file(
     history = [{"role": role, "content": text} for text in every for role in ("user", "assistant")]
     client.chat.completions.create(
         model=MODEL,
-        messages=[  # type: ignore[arg-type]
+        messages=[  # type: ignore[arg-type]  # mypy has the roles as any text
             {"role": "system", "content": "\n".join(every)},
             *history,
             {"role": "user", "content": "and now?"},
@@ -237,7 +237,7 @@ def test_a_client_s_tool_is_the_client_s_whatever_it_is_called(
     answer = client.chat.completions.create(
         model=MODEL,
         messages=[{"role": "user", "content": "go on"}],
-        tools=[offered(name) for name in names],  # type: ignore[misc]
+        tools=[offered(name) for name in names],  # type: ignore[misc]  # mypy has them as plain dicts
     )
     told = answer.choices[0].message.tool_calls or []
     assert sorted(one.function.name for one in told if one.type == "function") == names

@@ -62,7 +62,7 @@ def declared(**fields: Any) -> ProviderFactory:
     listed = [(name, kind, msgspec.field(default=None)) for name, kind in fields.items()]
     every = msgspec.defstruct("Every", listed, frozen=True, forbid_unknown_fields=True)
     some = msgspec.defstruct("Some", listed, frozen=True, forbid_unknown_fields=True)
-    return ProviderFactory("x", lambda context: None, every, runtime_settings=some)  # type: ignore[arg-type,return-value]
+    return ProviderFactory("x", lambda context: None, every, runtime_settings=some)  # type: ignore[arg-type,return-value]  # it is never made
 
 
 class Colour(StrEnum):
@@ -114,7 +114,7 @@ def test_a_type_that_is_not_known_to_be_harmless_can_not_be_declared(kind: Any) 
 
 def test_a_setting_that_is_none_can_not_be_declared() -> None:
     with pytest.raises(TypeError, match="size is no setting of Settings"):
-        ProviderFactory("x", lambda context: None, Settings, runtime_settings=Loose)  # type: ignore[arg-type,return-value]
+        ProviderFactory("x", lambda context: None, Settings, runtime_settings=Loose)  # type: ignore[arg-type,return-value]  # nor is this one
 
 
 def test_a_plugin_that_declares_too_much_is_left_out_with_the_reason() -> None:

@@ -67,7 +67,7 @@ class Model:
 async def opened(model: Model) -> Any:
     command = ChatCommand("m", (), response_format=ResponseFormat("json_object"))
     asked = turn_request("hello")
-    _, stream = await open_answer(model, asked, demands_of(command))  # type: ignore[arg-type]
+    _, stream = await open_answer(model, asked, demands_of(command))  # type: ignore[arg-type]  # it has what is asked of attempts
     return stream
 
 
@@ -138,7 +138,7 @@ async def test_the_first_answer_is_closed_before_the_second_is_asked_for() -> No
         seen.append(first.closed)
         return await open_turn(request)
 
-    model.open_turn = look  # type: ignore[method-assign]
+    model.open_turn = look  # type: ignore[method-assign]  # of this one model
     await drain(await opened(model))
     assert seen == [1]
 
@@ -201,4 +201,4 @@ async def test_a_command_that_demands_nothing_is_passed_through() -> None:
     model = Model(Stream([END]))
     assert demands_of(ChatCommand("m", ())) is None
     request = turn_request("hello")
-    assert await open_answer(model, request, None) == (request, model.streams[0])  # type: ignore[arg-type]
+    assert await open_answer(model, request, None) == (request, model.streams[0])  # type: ignore[arg-type]  # as above

@@ -49,7 +49,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     @property
     def idle(self) -> bool:
-        return not self._ready  # type: ignore[attr-defined]
+        return not self._ready  # type: ignore[attr-defined]  # the library's own
 
     def settle(self) -> None:
         self.step()

@@ -144,7 +144,7 @@ def test_a_step_is_never_too_much(
     counts: Counts, min_spare: int, max_workers: int, spares: bool, room: int
 ) -> None:
     limits = PoolLimits(min_spare=min_spare, max_workers=max_workers)
-    step = next_step(counts, limits, spares=spares, room=always(room))  # type: ignore[arg-type]
+    step = next_step(counts, limits, spares=spares, room=lambda: room)
     for_waiter = counts.waiting > counts.starting + counts.blank
     if step is Step.START:
         assert counts.members < max_workers

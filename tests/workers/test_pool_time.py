@@ -34,7 +34,7 @@ class Loop(asyncio.SelectorEventLoop):
         while True:
             self.call_soon(self.stop)
             self.run_forever()
-            if not self._ready:  # type: ignore[attr-defined]
+            if not self._ready:  # type: ignore[attr-defined]  # the library's own
                 return
 
 

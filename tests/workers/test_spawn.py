@@ -280,7 +280,7 @@ def test_a_start_whose_loop_is_gone_leaves_nothing(
     coroutine = starting.get_coro()
     assert coroutine is not None
     coroutine.close()
-    starting._log_destroy_pending = False  # type: ignore[attr-defined]
+    starting._log_destroy_pending = False  # type: ignore[attr-defined]  # the library's own
     gate.open.set()
     spawn.SPAWNER.submit(lambda: None).result(20)
     remains.check()

@@ -113,10 +113,11 @@ class EndsItsTurnsWithoutAWord(Good):
     breaks = "aclose ends the turns that run"
 
     async def open_turn(self, request: TurnRequest) -> ChunkStream:
-        turn: Any = await super().open_turn(request)
-        turn._running.discard(turn)
-        self._turns.add(Silent(turn))
-        return turn  # type: ignore[no-any-return]
+        turn = await super().open_turn(request)
+        running: Any = turn
+        running._running.discard(turn)
+        self._turns.add(Silent(running))
+        return turn
 
 
 class Silent:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, ClassVar
 
 from llm_mcp_hub.domain import transcript
@@ -42,6 +42,9 @@ def texts_of(messages: Sequence[Message]) -> list[str]:
         for message in messages
     )
     return [text for text in said if text]
+
+
+Batches = AsyncIterator[Sequence[Chunk]]
 
 
 class Good(PlainProvider):
@@ -170,7 +173,7 @@ ABILITIES = Abilities(
 class AltersBatches(Good):
     """Alters the batches of its streams."""
 
-    def altered(self, batches: AsyncIterator[Sequence[Chunk]]) -> AsyncIterator[Sequence[Chunk]]:
+    def altered(self, batches: Batches) -> Batches:
         raise NotImplementedError
 
     async def open_turn(self, request: TurnRequest) -> ChunkStream:
@@ -183,7 +186,7 @@ class Wrapped:
     def __init__(self, stream: ChunkStream) -> None:
         self.stream = stream
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
+    def __aiter__(self) -> Batches:
         return aiter(self.stream)
 
     async def aclose(self) -> None:
@@ -193,12 +196,12 @@ class Wrapped:
 class Altered(Wrapped):
     """A stream whose batches are altered."""
 
-    def __init__(self, stream: ChunkStream, altered: Any) -> None:
+    def __init__(self, stream: ChunkStream, altered: Callable[[Batches], Batches]) -> None:
         super().__init__(stream)
         self.altered = altered
 
-    def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
-        return self.altered(aiter(self.stream))  # type: ignore[no-any-return]
+    def __aiter__(self) -> Batches:
+        return self.altered(aiter(self.stream))
 
 
 class HasSlots(Good):
