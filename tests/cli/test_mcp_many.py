@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from llm_mcp_hub.workers.directories import FRESH
+
 from .mcp_process import LEGACY, MODERN, SECONDS, McpProcess
 
 SEED_VARIABLE = "HUB_TEST_CHAOS_SEED"
 CLIENTS = 10
 MOMENTS = ("at once", "opened", "asked", "answering", "idle")
+LATE = ("answering", "idle")
+"""Of these, those at which a hub certainly has a worker, and so a reaper."""
 ENDINGS = ("leave", "die", "terminate", "kill the hub")
 
 pytestmark = pytest.mark.chaos
@@ -49,11 +53,16 @@ class Household:
         self.clients.append(McpProcess(words, self.environment, log, version))
         return self.clients[-1]
 
+    def directories(self) -> list[Path]:
+        """Those of hubs, for the private files of their workers."""
+        return list(self.temporary.iterdir())
+
     def left(self) -> list[str]:
         """What there is beside the state, which is kept."""
         kept = {"hub.db", "hub.db-wal", "hub.db-shm"}
-        files = [path for folder in ("tmp", "home", "data") for path in self.files(folder)]
-        return [str(path) for path in files if path.name not in kept]
+        files = [path for folder in ("home", "data") for path in self.files(folder)]
+        others = [str(path) for path in files if path.name not in kept]
+        return others + [str(path) for path in self.directories() if not is_fresh(path)]
 
     def files(self, folder: str) -> list[Path]:
         # What goes while one looks is no error to `walk`.
@@ -75,6 +84,11 @@ class Household:
     @property
     def _mark(self) -> bytes:
         return str(self.directory).encode()
+
+
+def is_fresh(directory: Path) -> bool:
+    """Whether it is left by a hub that was killed in the microseconds before it was named."""
+    return directory.name.startswith(FRESH) and len(list(directory.iterdir())) < 2
 
 
 @pytest.fixture
@@ -128,7 +142,9 @@ def go(client: McpProcess, ending: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_ten_clients_that_come_and_go_leave_nothing(household, seed, until):
+async def test_ten_clients_that_come_and_go_leave_nothing_after_the_next_one(
+    household, seed, until
+):
     chance = random.Random(seed)
     fates = [
         (chance.choice(MOMENTS), chance.choice(ENDINGS), chance.choice([LEGACY, MODERN]))
@@ -149,6 +165,15 @@ async def test_ten_clients_that_come_and_go_leave_nothing(household, seed, until
         assert code in expected, (moment, ending, code, client.errors)
         codes[code] += 1
     assert len(codes) > 1, "some were killed, and some ended by themselves"
+    await until(lambda: not household.processes())
+    # A hub that is killed before it has a reaper leaves its directory to the next one's.
+    early = [one for one in fates if one[1] == "kill the hub" and one[0] not in LATE]
+    assert len(household.directories()) <= len(early)
+    last = household.client(MODERN)
+    bring_to(last, "idle")
+    await until(lambda: sum(not is_fresh(one) for one in household.directories()) == 1)
+    go(last, "leave")
+    assert last.process.wait(SECONDS) == 0
     await until(lambda: not household.processes())
     await until(lambda: not household.left())
     assert not any("Traceback" in client.errors for client in clients)

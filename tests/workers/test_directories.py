@@ -2,11 +2,12 @@
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from llm_mcp_hub.workers.directories import LOCK, HubDirectory, abandoned
+from llm_mcp_hub.workers.directories import FRESH, FRESH_SECONDS, LOCK, HubDirectory, abandoned
 from llm_mcp_hub.workers.reaper_main import sweep
 
 
@@ -66,7 +67,7 @@ def test_a_hub_that_is_just_starting_is_not_swept(
     def look(old: str, new: str) -> None:
         for moment in range(2):
             sweep(str(place))
-            seen.append(Path(old if moment == 0 else new).parent.is_dir())
+            seen.append(Path(old if moment == 0 else new).is_dir())
             if moment == 0:
                 rename(old, new)
 
@@ -74,6 +75,39 @@ def test_a_hub_that_is_just_starting_is_not_swept(
     directory = HubDirectory.create()
     assert seen == [True, True]
     directory.remove()
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_what_a_hub_leaves_that_is_killed_before_it_is_named_is_swept_later(
+    place: Path, locked: bool
+) -> None:
+    now = time.time()
+    ages = {"young": FRESH_SECONDS / 2, "old": FRESH_SECONDS + 1}
+    for name, age in ages.items():
+        directory = place / f"{FRESH}{name}"
+        directory.mkdir(mode=0o700)
+        if locked:
+            (directory / LOCK).touch(mode=0o600)
+        os.utime(directory, (now - age, now - age))
+    sweep(str(place))
+    assert [left.name for left in place.iterdir()] == [f"{FRESH}young"]
+
+
+def test_a_hub_that_takes_very_long_to_name_its_directory_keeps_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def late(old: str, new: str) -> None:
+        os.utime(old, (0, 0))
+        sweep(str(place))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", late)
+    directory = HubDirectory.create()
+    assert Path(directory.path).is_dir()
+    directory.remove()
+    assert list(place.iterdir()) == []
 
 
 def test_a_directory_that_is_no_hubs_is_left_alone(place: Path) -> None:

@@ -1,19 +1,25 @@
 """One directory for all private files of a hub's workers; standard library only.
 
 Guarantees: its name can't be guessed and only its owner may look into it; it is locked for as long
-as its hub or that hub's reaper lives, from the moment it is recognisable as a hub's; only
-directories of one's own whose lock is free are ever deleted, and no link is followed.
+as its hub or that hub's reaper lives, from the moment it has its name; only directories of one's
+own whose lock is free are ever deleted, and no link is followed. What a hub leaves that is killed
+before that moment is deleted a minute later, by whoever looks then.
 """
 
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 PREFIX = "hub-"
+FRESH = ".llm-mcp-hub-"
+"""What its name begins with until it is locked, which takes microseconds."""
+FRESH_SECONDS = 60.0
+"""Nobody is still at that after so long."""
 LOCK = ".llm-mcp-hub-lock"
-"""Without this file a directory is no hub's, or its hub is just starting: left alone."""
+"""Without this file a directory is no hub's: left alone."""
 
 
 class HubDirectory:
@@ -39,19 +45,21 @@ class HubDirectory:
         """
         import tempfile  # noqa: PLC0415  # the reaper has no use for its two megabytes
 
-        path = tempfile.mkdtemp(prefix=PREFIX)
+        fresh = tempfile.mkdtemp(prefix=FRESH)
+        place, name = os.path.split(fresh)
+        path = os.path.join(place, PREFIX + name.removeprefix(FRESH))  # noqa: PTH118
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            fresh = os.path.join(path, f"{LOCK}.new")  # noqa: PTH118
-            lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            lock = os.open(os.path.join(fresh, LOCK), flags, 0o600)  # noqa: PTH118
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Never there unlocked, so a sweep can't mistake a starting hub for a dead one.
-                os.rename(fresh, os.path.join(path, LOCK))  # noqa: PTH104, PTH118
+                os.rename(fresh, path)  # noqa: PTH104
             except BaseException:
                 os.close(lock)
                 raise
         except BaseException:
-            _delete(path)
+            _delete(fresh)
             raise
         return cls(path, lock)
 
@@ -85,7 +93,7 @@ class HubDirectory:
 def abandoned(place: str) -> Iterator[HubDirectory]:
     """The directories of dead hubs in `place`, each locked while the caller looks at it."""
     with suppress(OSError), os.scandir(place) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
+        names = [entry.name for entry in entries if entry.name.startswith((PREFIX, FRESH))]
         for name in names:
             with _take_over(os.path.join(place, name)) as found:  # noqa: PTH118
                 if found is not None:
@@ -117,7 +125,11 @@ def _lock_present(path: str) -> HubDirectory | None:
         if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o077:
             return None
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        lock = os.open(LOCK, flags, dir_fd=parent)
+        if os.path.basename(path).startswith(FRESH):  # noqa: PTH119
+            if time.time() - seen.st_mtime < FRESH_SECONDS:
+                return None
+            flags |= os.O_CREAT
+        lock = os.open(LOCK, flags, 0o600, dir_fd=parent)
     finally:
         os.close(parent)
     try:
