@@ -154,7 +154,8 @@ class Tab:
             kept.append(self.receive())
 
     def close(self) -> None:
-        with contextlib.suppress(simple_websocket.ConnectionClosed):
+        # `ConnectionError` where the hub has closed it at this very moment.
+        with contextlib.suppress(simple_websocket.ConnectionClosed, ConnectionError):
             self.socket.close()
         self.socket.thread.join(WAIT_SECONDS)
         self.socket.sock.close()
