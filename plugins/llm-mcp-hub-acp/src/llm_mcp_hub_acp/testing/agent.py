@@ -352,8 +352,10 @@ class Session:
     def _drop(self, name: str) -> None:
         assert self._tools is not None  # noqa: S101  # the test's own mistake
         connection = self._tools.send("tools/call", name=name, arguments={})
-        connection.getresponse()
+        # Kept: with the last reference to it the connection may be closed, too.
+        response = connection.getresponse()
         self._agent.dropped.wait()
+        response.close()
         connection.close()
         self.cancelled.wait()
 
