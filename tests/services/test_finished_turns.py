@@ -18,6 +18,8 @@ from llm_mcp_hub.services import finished_turns
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.finished_turns import MAX_TOGETHER, FinishedTurns
 
+from .reading import read_turn
+
 pytestmark = pytest.mark.anyio
 
 request: ContextVar[str] = ContextVar("request", default="none")
@@ -82,17 +84,9 @@ async def test_a_turn_that_a_closing_hub_ends_is_told_of_before_it_is_closed(tmp
     command = ChatCommand("echo/echo", (Message("user", (TextPart("word " * 10_000),)),))
     begun = asyncio.Event()
 
-    async def ask(hub: Hub) -> None:
-        turn = await hub.chat.open_turn(me, command)
-        try:
-            async for _ in turn:
-                begun.set()
-        finally:
-            await turn.aclose()
-
     async with asyncio.timeout(20):
         async with Hub(config, plugins) as hub:
-            asking = asyncio.create_task(ask(hub))
+            asking = asyncio.create_task(read_turn(hub, me, command, begun))
             await begun.wait()
             assert told == []
     with pytest.raises(Draining):

@@ -18,6 +18,8 @@ from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.running import Opening, RunningTurns
 from llm_mcp_hub.state.memory import MemoryStore
 
+from .reading import read_turn
+
 pytestmark = pytest.mark.anyio
 
 SECONDS = 5.0
@@ -162,19 +164,11 @@ async def test_a_hub_that_closes_tells_whoever_waits_for_an_answer(tmp_path):
     command = ChatCommand("echo/echo", (Message("user", (TextPart("word " * 10_000),)),))
     begun = asyncio.Event()
 
-    async def ask(hub):
-        turn = await hub.chat.open_turn(me, command)
-        try:
-            async for _ in turn:
-                begun.set()
-        finally:
-            await turn.aclose()
-
     async with asyncio.timeout(WAIT_SECONDS):
         async with Hub(config) as hub:
-            running = asyncio.create_task(ask(hub))
+            running = asyncio.create_task(read_turn(hub, me, command, begun))
             await begun.wait()
-            waiting = asyncio.create_task(ask(hub))
+            waiting = asyncio.create_task(read_turn(hub, me, command, begun))
             while not hub.registry.get("echo").status().pool.queued:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
         for task, retryable in ((running, False), (waiting, True)):

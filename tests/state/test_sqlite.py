@@ -43,11 +43,6 @@ def no_thread_is_left() -> Iterator[None]:
     assert "llm-mcp-hub-sqlite" not in [thread.name for thread in threading.enumerate()]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
 async def test_sessions_and_leases_survive_reopening(path: Path) -> None:
     first = SqliteStore(str(path))
     await stored(first, "s1", "hello", "hi")

@@ -41,11 +41,6 @@ async def opened(path: Path) -> AsyncIterator[SqliteStore]:
         await store.aclose()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
 def rows(path: Path, table: str) -> int:
     with closing(sqlite3.connect(path)) as connection:
         count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

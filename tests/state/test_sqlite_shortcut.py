@@ -12,11 +12,6 @@ from llm_mcp_hub.state.sqlite_shortcut import CHECKPOINT_WRITES, NotHere, Sqlite
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
-@pytest.fixture
 def database(path: Path):
     with_tables = connect(str(path))
     yield with_tables

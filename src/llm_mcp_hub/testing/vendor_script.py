@@ -1,5 +1,6 @@
 """What a fake back end is asked, and how it answers: what is the same for every vendor."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ class VendorReply(Struct, frozen=True):
     hang: bool = False
 
 
-class VendorRequest:
+class VendorRequest(ABC):
     """One recorded request for an answer.
 
     Attributes:
@@ -47,9 +48,9 @@ class VendorRequest:
         self.sent = 0
 
     @property
+    @abstractmethod
     def last_user_text(self) -> str:
         """The last text that a user said; the vendor's dialect knows where it stands."""
-        raise NotImplementedError
 
     def text_of(self, reply: VendorReply) -> str:
         """The text of an answer."""
