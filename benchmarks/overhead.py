@@ -4,9 +4,11 @@ In one run, on the same machine: the echo worker spoken to directly over its pip
 handler that returns the same bytes, and the whole hub (access tokens, sessions, leases, deadlines,
 logs: everything on) on each state store. Whole and streamed answers of 20 words, at 1, 16 and 64
 clients. *Added* is what the hub takes beyond the worker itself. The server has one core, clients
-and workers the other. Two servers started alike differ by a fifth, so each is started several
-times, and of each row the run with the median p50 is shown. Every conversation's first turn, which
-claims a fresh worker, is untimed; `benchmarks/warm.py` is about those.
+and workers the other. The worker alone is spoken to from the server's core, too: where both are on
+one, nobody has to be woken on another, which is half of what an answer takes there. Two servers
+started alike differ by a fifth, so each is started several times, and of each row the run with the
+median p50 is shown. Every conversation's first turn, which claims a fresh worker, is untimed;
+`benchmarks/warm.py` is about those.
 """
 
 import argparse
@@ -90,12 +92,14 @@ class Server:
         self.process.stdout.close()
 
 
-def to_last_core(pid: int) -> None:
-    """Pin a process to the last core; it may have ended meanwhile."""
-    try:
-        os.sched_setaffinity(pid, {(os.cpu_count() or 1) - 1})
-    except ProcessLookupError:
-        return
+def to_first_core() -> None:
+    """Pin this process to the server's core."""
+    os.sched_setaffinity(0, {0})
+
+
+def to_last_core(pid: int = 0) -> None:
+    """Pin a process, or this one, to the core of the clients and the workers."""
+    os.sched_setaffinity(pid, {(os.cpu_count() or 1) - 1})
 
 
 def body(*, streamed: bool) -> bytes:
@@ -169,7 +173,7 @@ def figures(
 
 
 def measure_worker(turns: int) -> Figures:
-    """The echo worker alone, over its pipe."""
+    """The echo worker alone, over its pipe, spoken to from the server's core."""
     line = json.dumps({"type": "say", "text": TEXT, "limit": None, "calls": []}).encode() + b"\n"
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(WORKER), "0"],
@@ -180,6 +184,7 @@ def measure_worker(turns: int) -> Figures:
     assert process.stdin is not None
     assert process.stdout is not None
     to_last_core(process.pid)
+    to_first_core()
     times = []
     for _ in range(turns):
         started = time.perf_counter()
@@ -191,6 +196,7 @@ def measure_worker(turns: int) -> Figures:
     process.stdin.close()
     process.wait(10)
     process.stdout.close()
+    to_last_core()
     return figures("worker alone", 1, False, times[10:], sum(times), 0, 0.0)
 
 
@@ -227,8 +233,7 @@ def main() -> None:
     parser.add_argument("--states", nargs="+", default=["memory", "sqlite", "redis"])
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
-    if (os.cpu_count() or 1) > 1:
-        os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
+    to_last_core()
     rows: list[Figures] = []
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
