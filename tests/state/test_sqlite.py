@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from llm_mcp_hub.errors import ConfigError, SessionBusy, StateUnavailable
 from llm_mcp_hub.state import sqlite_sessions
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.sqlite import SqliteStore, create_sqlite_store
-from llm_mcp_hub.state.sqlite_file import connect
+from llm_mcp_hub.state.sqlite_file import connect, connect_shortcut
 from llm_mcp_hub.state.sqlite_listing import page
 from llm_mcp_hub.state.sqlite_sessions import SWEEP_ROWS
 from llm_mcp_hub.state.sqlite_short_jobs import ShortJobs
@@ -193,6 +194,52 @@ async def test_a_locked_file_is_reported_and_works_again_once_it_is_free(path: P
     other.close()
     await stored(store)
     await store.aclose()
+
+
+async def test_what_is_stored_after_a_failure_outlives_another_process(path: Path) -> None:
+    def impatient() -> sqlite3.Connection:
+        connection = connect(str(path))
+        connection.execute("PRAGMA busy_timeout = 1")
+        return connection
+
+    def ids_for_another_process() -> list[str]:
+        program = (
+            "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
+            "print(*[row[0] for row in db.execute('SELECT id FROM sessions ORDER BY id')]); "
+            "db.close()"
+        )
+        command = [sys.executable, "-c", program, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    store = SqliteStore(str(path))
+    run_in(store, SqliteThread(impatient, partial(connect_shortcut, str(path))))
+    await stored(store, "s1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateUnavailable, match="locked by another program"):
+        await store.delete("ann", "s1", START)
+    other.execute("ROLLBACK")
+    other.close()
+    await store.ping()  # opens the file again
+    await stored(store, "s2")
+    assert ids_for_another_process() == ["s1", "s2"]
+    await stored(store, "s3")
+    assert ids_for_another_process() == ["s1", "s2", "s3"]
+    await store.aclose()
+    assert ids_for_another_process() == ["s1", "s2", "s3"]
+
+
+async def test_a_link_to_a_file_that_is_new_leads_to_a_private_one(tmp_path: Path) -> None:
+    link = tmp_path / "hub.db"
+    link.symlink_to(tmp_path / "elsewhere.db")
+    before = os.umask(0)
+    try:
+        store = SqliteStore(str(link))
+        await stored(store)
+        await store.aclose()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "elsewhere.db").stat().st_mode) == 0o600
 
 
 async def test_no_other_process_writes_between_what_a_job_reads_and_writes(path: Path) -> None:

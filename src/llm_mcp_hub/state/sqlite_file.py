@@ -8,6 +8,7 @@ gains what it lacks.
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -127,8 +128,12 @@ def _create_file(path: Path) -> None:
         # Not with `parents=True`, which makes all but the last readable for others.
         if not directory.exists():
             directory.mkdir(mode=0o700, exist_ok=True)
-    # SQLite would create it readable for others, and gives its journals the mode of the file.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # SQLite would create it readable for others, and gives its journals the mode of the file. One
+    # that exists is not touched: whoever closes a descriptor of a file drops all locks that the
+    # process has on it, and another process would then delete the log that SQLite still writes to.
+    new = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+    with suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), new, 0o600))
 
 
 def _prepare_in_turn(connection: sqlite3.Connection) -> None:
