@@ -185,6 +185,22 @@ def test_what_can_not_be_honoured_is_refused_by_name(http, change, param):
     assert error["param"] == param
 
 
+def test_a_provider_that_can_not_say_what_it_ignores_leaves_no_turn_behind(
+    http, scripted, monkeypatch, until
+):
+    def defective(_options):
+        raise ValueError("odd")
+
+    monkeypatch.setattr(scripted, "ignored", defective)
+    request = {**GOOD, "model": "scripted/one"}
+    refused(http.post(CHAT, json=request, headers={"x-session-id": "odd"}), 500, "internal_error")
+    monkeypatch.undo()
+    until(lambda: scripted.running == 0)
+
+    again = http.post(CHAT, json=request, headers={"x-session-id": "odd"})
+    assert again.status_code == 200, again.text
+
+
 def test_what_has_no_effect_is_accepted_and_named(http):
     response = http.post(CHAT, json=GOOD | {"temperature": 0, "top_p": 1, "seed": 1, "unheard": 1})
 

@@ -68,6 +68,25 @@ async def test_closing_while_a_chunk_is_awaited_ends_the_stream() -> None:
     assert await asyncio.wait_for(reading, 5) == [(TextChunk("a"),)]
 
 
+async def test_two_may_close_at_the_same_time() -> None:
+    ending, go_on = asyncio.Event(), asyncio.Event()
+
+    async def chunks() -> AsyncIterator[Chunk]:
+        try:
+            yield TextChunk("a")
+        finally:
+            ending.set()
+            await go_on.wait()
+
+    stream = stream_of(chunks())
+    await anext(aiter(stream))
+    first = asyncio.create_task(stream.aclose())
+    await ending.wait()
+    second = asyncio.create_task(stream.aclose())
+    go_on.set()
+    await asyncio.gather(first, second)
+
+
 async def test_cancelling_the_reader_cancels_the_generator() -> None:
     source = Source()
     stream = stream_of(source.chunks())

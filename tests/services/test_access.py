@@ -142,6 +142,16 @@ async def test_a_token_revoked_elsewhere_is_worthless_within_seconds(access, sto
         await access.authenticate(text)
 
 
+async def test_a_clock_that_is_set_back_keeps_no_revoked_token_alive(access, store, clock):
+    _, text = await access.create("gone", [Scope.CHAT])
+    await access.authenticate(text)
+    await store.delete_token("gone")
+    clock.now -= 3600
+
+    with pytest.raises(NotAuthenticated):
+        await access.authenticate(text)
+
+
 async def test_a_token_is_looked_up_once_in_a_while(access, store):
     _, text = await access.create("busy", [Scope.CHAT])
     calls, real = [], store.get_token

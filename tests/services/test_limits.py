@@ -124,6 +124,57 @@ async def test_a_store_that_is_away_gets_it_later(store, keeper, until):
     await keeper.enter(who, "t2")
 
 
+async def test_many_turns_that_end_while_the_store_is_away_are_tried_as_often_as_one(
+    store, keeper, monkeypatch
+):
+    monkeypatch.setattr(limits_module, "RETRY_SECONDS", 3600.0)
+    admissions = [await keeper.enter(ann(concurrent_turns=20), f"t{n}") for n in range(20)]
+    store.away = True
+    for admission in admissions:
+        await admission.leave(USED)
+    timers = [one for one in asyncio.get_running_loop()._scheduled if one._callback]
+    waiting = [one for one in timers if getattr(one._callback, "__self__", None) is keeper]
+    assert [one for one in waiting if not one.cancelled()] == [keeper._renewal, keeper._retry]
+
+
+async def test_a_defect_with_one_turn_does_not_hold_up_the_others(store, keeper):
+    real = store.leave_turn
+
+    async def defective(turn, *call):
+        if turn.turn_id == "t0":
+            raise ValueError("odd")
+        await real(turn, *call)
+
+    admissions = [await keeper.enter(ann(concurrent_turns=3), f"t{n}") for n in range(3)]
+    store.leave_turn = defective
+    await asyncio.gather(*(admission.leave(USED) for admission in admissions))
+    assert not keeper._leaving
+    assert set(store._used["ann"].running) == {"t0"}
+
+
+async def test_turns_that_could_not_be_let_in_take_no_room_from_those_that_were(
+    store, keeper, monkeypatch, until
+):
+    monkeypatch.setattr(limits_module, "MAX_UNCERTAIN", 3)
+    admission = await keeper.enter(ann(concurrent_turns=1), "t")
+    store.away = True
+    real = store.enter_turn
+
+    async def away(*_):
+        raise StateUnavailable("Away.")
+
+    store.enter_turn = away
+    for number in range(10):
+        with pytest.raises(StateUnavailable):
+            await keeper.enter(ann(concurrent_turns=1), f"t{number}")
+    assert len(keeper._leaving) == 3
+    await admission.leave(USED)
+    store.away = False
+    store.enter_turn = real
+    await until(lambda: not keeper._leaving)
+    assert store._used["ann"].tokens == 42
+
+
 async def test_the_end_of_a_turn_does_not_wait_long_for_a_store_that_hangs(
     store, keeper, monkeypatch
 ):

@@ -9,6 +9,7 @@ import pytest
 from llm_mcp_hub.domain.access import Principal, Scope
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import FinishChunk, FinishReason, TextChunk, Usage
+from llm_mcp_hub.domain.journal import JournalEnd
 from llm_mcp_hub.domain.limits import TokenLimits
 from llm_mcp_hub.domain.response_format import ResponseFormat
 from llm_mcp_hub.domain.turn import Outcome
@@ -36,12 +37,14 @@ from llm_mcp_hub.services.journals import Journals
 from llm_mcp_hub.services.leases import LeaseKeeper
 from llm_mcp_hub.services.limits import LimitKeeper
 from llm_mcp_hub.services.running import RunningTurns
+from llm_mcp_hub.services.turn import Turn
 from llm_mcp_hub.services.turn_context import TurnContext
 from llm_mcp_hub.state.base import Lease
 from llm_mcp_hub.state.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 ME = Principal("me", frozenset({Scope.CHAT}))
+LIMITED = Principal("me", frozenset({Scope.CHAT}), limits=TokenLimits(concurrent_turns=9))
 END = FinishChunk(FinishReason.STOP, Usage(output_tokens=1))
 
 
@@ -54,6 +57,7 @@ class Store(MemoryStore):
         self.failing: dict[str, Iterator[Exception]] = {}
         self.after: dict[str, Exception] = {}
         self.hold: dict[str, asyncio.Event] = {}
+        self.before: dict[str, asyncio.Event] = {}
 
     async def _do(self, name, work):
         self.notes.append(name)
@@ -61,6 +65,12 @@ class Store(MemoryStore):
         if error is not None:
             work.close()
             raise error
+        if name in self.before:
+            try:
+                await self.before[name].wait()
+            except asyncio.CancelledError:
+                work.close()
+                raise
         result = await work
         if name in self.hold:
             await self.hold[name].wait()
@@ -76,6 +86,9 @@ class Store(MemoryStore):
 
     async def append(self, *args):
         return await self._do("append", super().append(*args))
+
+    async def get(self, *args):
+        return await self._do("get", super().get(*args))
 
     async def release(self, *args):
         return await self._do("release", super().release(*args))
@@ -148,11 +161,12 @@ class World:
         self.leases = LeaseKeeper(self.store)
         self.journals = Journals(self.store, resume_seconds, 60.0)
         self.limits = LimitKeeper(self.store)
+        self.running = RunningTurns()
         self.refused = []
         context = TurnContext(
             store=self.store,
             leases=self.leases,
-            running=RunningTurns(),
+            running=self.running,
             journals=self.journals,
             limits=self.limits,
             session_ttl=60.0,
@@ -166,11 +180,11 @@ class World:
         self.notes.append("finished")
         self.records.append(record)
 
-    async def open(self, *texts, session=None, **fields):
+    async def open(self, *texts, session=None, me=ME, **fields):
         roles = ("user", "assistant")
         messages = tuple(Message(roles[n % 2], (TextPart(t),)) for n, t in enumerate(texts))
         return await self.chat.open_turn(
-            ME, ChatCommand("p/m", messages or _hi(), session_id=session, **fields)
+            me, ChatCommand("p/m", messages or _hi(), session_id=session, **fields)
         )
 
     async def free(self, session="s"):
@@ -379,6 +393,20 @@ async def test_an_append_that_was_carried_out_though_it_seemed_to_fail_is_not_lo
     assert (await world.store.get("me", "s", 1.0)).summary.revision == 1
 
 
+async def test_an_append_of_which_it_is_unknown_for_a_while_whether_it_succeeded_is_not_lost(
+    world, monkeypatch
+):
+    monkeypatch.setattr(session_hold, "STORE_RETRY_SECONDS", 0.0)
+    world.store.after["append"] = StateUnavailable("no answer")
+    world.store.failing["get"] = repeat(StateUnavailable("away"), 2)
+    turn = await world.open(session="s")
+    await turn.collect()
+    await turn.aclose()
+
+    assert world.notes.count("get") == 3
+    assert world.records[0].outcome is Outcome.DONE
+
+
 async def test_a_session_that_moved_on_is_reported(world):
     turn = await world.open(session="s")
     world.store.failing["append"] = repeat(SessionChanged("moved"), 1)
@@ -405,6 +433,58 @@ async def test_a_caller_who_leaves_while_the_turn_is_stored_does_not_undo_it(wor
     assert world.records[0].outcome is Outcome.DONE
     assert "release" not in world.notes
     assert await world.free()
+
+
+async def test_a_reader_who_leaves_while_its_place_is_given_back_leaves_a_whole_journal(world):
+    real, giving_back = world.store.leave_turn, asyncio.Event()
+
+    async def slow(*call):
+        giving_back.set()
+        await asyncio.Event().wait()
+        await real(*call)
+
+    world.store.leave_turn = slow
+    turn = await world.open(session="s", note=b"n", me=LIMITED)
+    collecting = asyncio.create_task(turn.collect())
+    await giving_back.wait()
+    collecting.cancel()
+    await asyncio.wait([collecting])
+    await turn.aclose()
+
+    journal = await world.journals.read("me", turn.turn_id, 0)
+    assert journal.end == JournalEnd()
+    assert len(journal.chunks) == 2
+    assert world.records[0].outcome is Outcome.DONE
+
+
+async def test_a_caller_who_leaves_just_after_its_keyed_turn_was_opened_frees_its_session(world):
+    opening = asyncio.create_task(world.open(session="s", key="k", fingerprint="f"))
+    await until(lambda: any(isinstance(one, Turn) for one in world.running))
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+
+    assert len(world.running) == 0
+    assert world.records[0].outcome is Outcome.CANCELLED
+    assert await world.free()
+    turn = await world.open(session="s", key="k", fingerprint="f")
+    assert isinstance(turn, Turn)
+    await turn.aclose()
+
+
+async def test_a_caller_who_leaves_while_an_opening_that_failed_is_undone_frees_the_session(world):
+    world.provider.refusal = QueueFull("full")
+    world.store.before["release"] = asyncio.Event()
+    opening = asyncio.create_task(world.open(session="s"))
+    await until(lambda: "release" in world.notes)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    world.store.before["release"].set()
+
+    async with asyncio.timeout(5):
+        while not await world.free():  # noqa: ASYNC110  # as in `until`
+            await asyncio.sleep(0)
 
 
 async def test_closing_twice_is_closing_once(world):

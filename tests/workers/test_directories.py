@@ -2,12 +2,22 @@
 
 import os
 import stat
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from llm_mcp_hub.workers.directories import FRESH, FRESH_SECONDS, LOCK, HubDirectory, abandoned
+from llm_mcp_hub.workers.directories import (
+    FRESH,
+    FRESH_SECONDS,
+    LOCK,
+    HubDirectory,
+    abandoned,
+    delete,
+)
 from llm_mcp_hub.workers.reaper_main import sweep
 
 
@@ -132,6 +142,37 @@ def test_the_directory_of_another_user_is_left_alone(place: Path) -> None:
     os.chown(gone, 12345, 12345)
     sweep(str(place))
     assert gone.exists()
+
+
+@pytest.fixture
+def ordinary_user() -> Iterator[None]:
+    """Whoever runs the tests, or nobody: root may do what is forbidden."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_what_is_protected_from_its_owner_is_deleted_all_the_same() -> None:
+    with TemporaryDirectory() as elsewhere:
+        precious = Path(elsewhere)
+        gone = tempfile.mkdtemp()
+        cache = Path(gone) / "go" / "pkg"
+        cache.mkdir(parents=True)
+        (cache / "file").write_text("left")
+        (cache / "link").symlink_to(precious)
+        precious.chmod(0o500)
+        for protected in (cache, cache.parent):
+            protected.chmod(0o500)
+        delete(gone)
+        assert not os.path.lexists(gone)
+        assert stat.S_IMODE(precious.stat().st_mode) == 0o500
+        precious.chmod(0o700)
 
 
 def test_no_link_is_followed(place: Path, tmp_path: Path) -> None:

@@ -104,7 +104,11 @@ async def open_turn(
 
     turn = await hub.chat.open_turn(principal, command, awaits)
     provider = hub.registry.find(turn.model_id.partition("/")[0])
-    names = provider.ignored(command.options) if provider is not None else ()
+    try:
+        names = provider.ignored(command.options) if provider is not None else ()
+    except BaseException:
+        await turn.aclose()  # it is nobody else's yet
+        raise
     answer.ignores((*ignored, *names))
     if isinstance(turn, FollowedTurn):
         answer.headers.append((b"idempotent-replayed", b"true"))

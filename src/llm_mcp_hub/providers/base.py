@@ -191,6 +191,7 @@ class _Stream:
         self._chunks = chunks
         self._next: asyncio.Future[Chunk | UsageSeen] | None = None
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> AsyncIterator[Sequence[Chunk]]:
         return self
@@ -221,6 +222,12 @@ class _Stream:
 
     async def aclose(self) -> None:
         self._closed = True
+        # Once, for a generator can't be closed by two at the same time.
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         if self._next is not None:
             self._next.cancel()
             await asyncio.wait([self._next])

@@ -242,7 +242,8 @@ class AccessService:
     async def _find(self, token_id: str) -> AccessToken | None:
         now = self._clock()
         cached = self._cache.get(token_id)
-        if cached is not None and now < cached[1]:
+        # A clock that was set back keeps no revoked token alive.
+        if cached is not None and 0 <= now - cached[1] < CACHE_SECONDS:
             return cached[0]
         revocations = self._revocations
         token = await self._store.get_token(token_id)
@@ -253,7 +254,7 @@ class AccessService:
             return None
         if len(self._cache) >= CACHE_SIZE:
             self._cache.clear()
-        self._cache[token_id] = (token, now + CACHE_SECONDS)
+        self._cache[token_id] = (token, now)
         return token
 
 

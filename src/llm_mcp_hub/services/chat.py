@@ -6,7 +6,6 @@ turn that could not be opened leaves its session as it was, and not busy.
 
 import asyncio
 import time
-from contextlib import suppress
 
 import msgspec
 import structlog
@@ -125,10 +124,20 @@ class ChatService:
         )
         if command.key is None:
             return await self._admit_turn(principal, command, attempts, head, started, being_opened)
-        async with claimed(self._context.journals, head) as earlier:
-            if earlier is not None:
-                return FollowedTurn(self._context.journals, earlier)
-            return await self._admit_turn(principal, command, attempts, head, started, being_opened)
+        turn: Turn | None = None
+        try:
+            async with claimed(self._context.journals, head) as earlier:
+                if earlier is not None:
+                    return FollowedTurn(self._context.journals, earlier)
+                turn = await self._admit_turn(
+                    principal, command, attempts, head, started, being_opened
+                )
+        except BaseException:
+            # Whoever leaves after the turn was opened and before it is theirs can't close it.
+            if turn is not None:
+                await asyncio.wait([asyncio.get_running_loop().create_task(turn.aclose())])
+            raise
+        return turn
 
     async def _admit_turn(
         self,
@@ -217,9 +226,7 @@ class ChatService:
                 )
             if hold is not None and hold.leased:
                 self._context.leases.drop(turn_id)
-                # A lease that can't be given back passes by itself; the cause matters more.
-                with suppress(HubError):
-                    await self._context.store.release(principal.name, hold.session_id, turn_id)
+                await self._opener.give_back(principal, hold.session_id, turn_id)
             raise
         provider, model_id = attempts.target.provider.name, attempts.target.id
         live: LiveTurn | None = None

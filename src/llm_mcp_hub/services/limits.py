@@ -32,6 +32,9 @@ LEAVE_SECONDS = 1.0
 """How long the end of a turn waits for its place to be free; a slower store gets it later."""
 RETRY_SECONDS = 1.0
 MAX_LEAVING = 10_000
+"""How many turns are remembered that could not be given back."""
+MAX_UNCERTAIN = 1_000
+"""With so many remembered, none is that was perhaps not even let in: its place passes by itself."""
 CLOSE_SECONDS = 2.0
 
 NO_USAGE = Usage()
@@ -99,8 +102,9 @@ class LimitKeeper:
         try:
             use = await self._store.enter_turn(turn, limits, now + ALIVE_SECONDS)
         except BaseException:
-            # It may have been let in all the same.
-            self._leaving[Admission(self, turn, limits, NOTHING)] = 0, False
+            # It may have been let in all the same. Those that surely were come first.
+            if len(self._leaving) < MAX_UNCERTAIN:
+                self._leaving[Admission(self, turn, limits, NOTHING)] = 0, False
             self._start_writing()
             raise
         if use.exceeded is not None:
@@ -147,18 +151,24 @@ class LimitKeeper:
         try:
             while self._leaving:
                 admission, (tokens, spent) = next(iter(self._leaving.items()))
-                await self._store.leave_turn(admission.turn, tokens, spent, time.time())
+                try:
+                    await self._store.leave_turn(admission.turn, tokens, spent, time.time())
+                except HubError:
+                    raise
+                except Exception:  # a defect with one turn must not keep the places of all others
+                    log.exception("limits.failed", turn_id=admission.turn.turn_id)
                 self._leaving.pop(admission, None)
         except HubError as error:
             log.warning("limits.late", turns=len(self._leaving), reason=error.message)
-            if not self._closed:
+            if self._retry is None and not self._closed:
                 loop = asyncio.get_running_loop()
-                self._retry = loop.call_later(RETRY_SECONDS, self._start_writing)
-        except Exception:  # a defect with one turn must not keep the places of all others
-            log.exception("limits.failed")
-            self._leaving.pop(next(iter(self._leaving)))
+                self._retry = loop.call_later(RETRY_SECONDS, self._try_again)
         finally:
             self._writing = None
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._start_writing()
 
     def _renew(self) -> None:
         self._renewal = None

@@ -104,6 +104,16 @@ class SessionOpener:
             begun = SessionHold(new_session_id(), False, 0, 0, messages, tuple(digests))
         return TurnStart(messages[:split], before, system, messages[split:], digests[-1], begun)
 
+    async def give_back(self, principal: Principal, session_id: str, turn_id: str) -> None:
+        """Give a lease back, also if the caller leaves at this moment."""
+
+        async def release() -> None:
+            # A lease that can't be given back passes by itself.
+            with suppress(HubError):
+                await self._store.release(principal.name, session_id, turn_id)
+
+        await asyncio.wait([asyncio.get_running_loop().create_task(release())])
+
     async def _open_named(
         self, principal: Principal, command: ChatCommand, session_id: str, turn_id: str
     ) -> TurnStart:
@@ -126,7 +136,7 @@ class SessionOpener:
             return None
         going_on = transcript.belongs(*_stored(session), command.messages)
         if going_on is None:
-            await self._give_back(principal, session_id, turn_id)
+            await self.give_back(principal, session_id, turn_id)
             return None
         return await self._go_on(principal, command, session_id, turn_id, session, going_on)
 
@@ -143,20 +153,10 @@ class SessionOpener:
         try:
             start = _continue(session, command, session_id, going_on)
         except InvalidRequest:
-            await self._give_back(principal, session_id, turn_id)
+            await self.give_back(principal, session_id, turn_id)
             raise
         self._leases.hold(turn_id, principal.name, session_id)
         return start
-
-    async def _give_back(self, principal: Principal, session_id: str, turn_id: str) -> None:
-        """Give a lease back, also if the caller leaves at this moment."""
-
-        async def release() -> None:
-            # A lease that can't be given back passes by itself.
-            with suppress(HubError):
-                await self._store.release(principal.name, session_id, turn_id)
-
-        await asyncio.wait([asyncio.get_running_loop().create_task(release())])
 
     async def _take(self, principal: Principal, session_id: str, turn_id: str) -> Session | None:
         """Take the lease of a session; the session, if there is one yet.

@@ -81,8 +81,7 @@ class Turn:
         self._error_code: str | None = None
         self._storing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._told = False
-        self._over = False
+        self._told = self._over = False
         self._stopped: HubError | None = None
         context.running.add(self, provider)
 
@@ -177,9 +176,10 @@ class Turn:
 
     async def aclose(self) -> None:
         """End the turn, whatever state it is in."""
-        if self._closing is None and self._outcome is Outcome.DONE and not self._holds_lease:
-            # The usual end: all that is left is to let the worker go, which a finished stream
-            # does at once, so that a task of its own would be half of the cost.
+        recorded = self._live is None or self._live.end is not None
+        done = self._outcome is Outcome.DONE and not self._holds_lease and recorded
+        if self._closing is None and done:
+            # The usual end: a finished stream lets its worker go at once; a task would cost more.
             try:
                 await self._close_stream()
             except asyncio.CancelledError:

@@ -59,7 +59,7 @@ class HubDirectory:
                 os.close(lock)
                 raise
         except BaseException:
-            _delete(fresh)
+            delete(fresh)
             raise
         return cls(path, lock)
 
@@ -80,7 +80,7 @@ class HubDirectory:
 
     def remove(self) -> None:
         """Delete it with all that is in it, then let go of the lock."""
-        _delete(self.path)
+        delete(self.path)
         self.close()
 
     def close(self) -> None:
@@ -100,10 +100,24 @@ def abandoned(place: str) -> Iterator[HubDirectory]:
                     yield found
 
 
-def _delete(path: str) -> None:
+def delete(path: str) -> None:
+    """Delete a directory with all that is in it, also where its owner has forbidden himself to."""
     import shutil  # noqa: PLC0415  # as above: only when there is something to delete
 
     shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        # Some tools protect what they have downloaded from themselves.
+        _unprotect(path)
+        for directory, names, _ in os.walk(path):
+            for name in names:  # before they are walked
+                _unprotect(os.path.join(directory, name))  # noqa: PTH118
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _unprotect(path: str) -> None:
+    if not os.path.islink(path):  # noqa: PTH114
+        with suppress(OSError):
+            os.chmod(path, 0o700)  # noqa: PTH101
 
 
 @contextmanager

@@ -6,7 +6,6 @@ any number of hubs, pools and event loops; a fork of the process has an empty on
 """
 
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from llm_mcp_hub.workers.cgroup import GroupTree, WorkerGroup
-from llm_mcp_hub.workers.directories import HubDirectory
+from llm_mcp_hub.workers.directories import HubDirectory, delete
 from llm_mcp_hub.workers.process_table import started
 from llm_mcp_hub.workers.reaper import Reaper
 from llm_mcp_hub.workers.worker_limits import WorkerLimits, WorkerUsage
@@ -180,7 +179,7 @@ class Household:
             member.group.remove()
         if ran:
             self._end(member)
-        shutil.rmtree(member.directory, ignore_errors=True)
+        delete(str(member.directory))
         with self._lock:
             del self._members[member.number]
             self._close_if_empty()
