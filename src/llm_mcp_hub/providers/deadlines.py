@@ -178,7 +178,10 @@ class DeadlineWatch:
         self._set(min(due, self._total_due, beat))
 
     def _beat(self, now: float) -> float:
-        """When to look for a sign of life next; `now` if there is none to be had."""
+        """When a sign of life is due next, which is asked for here once it is time.
+
+        `now` if the answer to that has not come; never, from then on, if nobody can be asked.
+        """
         if self._held:
             # What the worker says meanwhile is not looked at before the reader comes back.
             return now + self._heartbeat

@@ -43,7 +43,10 @@ class ShortJobs:
         self._in_thread = 0
         self._together: deque[_Job] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        """The loop in whose present turn a job was done or put off already."""
+        """The loop in whose present turn a job was done or put off already. As long as it is set,
+        one call of `_turn_over` is under way, or `_held` runs, after which `_go_on` or
+        `_give_up_waiting` sends one on its way.
+        """
         self._held: asyncio.TimerHandle | None = None
         """Runs while what is in `_together` waits for the thread."""
 
