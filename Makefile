@@ -11,7 +11,7 @@ ARGS ?=
 TESTS_AT_ONCE ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 PROJECTS := pyproject.toml dashboard/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help run test test-n8n install tools pages lint typecheck check docs bench bench-tools bench-mcp soak lock clean
+.PHONY: help run test test-n8n install tools pages wheels lint typecheck check docs bench bench-tools bench-mcp soak lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ tools: ## Install the programs the tests drive: a Redis server, the vendors' too
 
 pages: .venv/dev ## Build the dashboard's pages, if their sources have changed
 	@.ci/pages
+
+wheels: pages ## Build the wheels of the hub, its plugins and its dashboard into dist/
+	$(UV) build --quiet --all-packages
 
 lint: .venv/dev
 	.venv/bin/ruff check .

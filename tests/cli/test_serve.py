@@ -75,6 +75,11 @@ def test_the_first_start_shows_a_command_that_works_when_pasted(serve):
     assert answer["choices"][0]["message"]["content"] == body["messages"][0]["content"]
 
 
+def test_a_hub_that_is_not_where_commands_look_says_how_they_find_it(serve, data_dir):
+    command = serve("--data-dir", str(data_dir)).line("Other commands for this hub: ")
+    assert command == f"llm-mcp-hub COMMAND --data-dir {data_dir}"
+
+
 def test_what_is_piped_has_no_colour_and_no_box(serve):
     hub = serve()
     hub.line("Try it: ")

@@ -9,7 +9,7 @@ a client may rely on:
     tests    the tests that hold it, "path::name" each; or instead
     gap      why it is not so
 
-`python tests/docs/compatibility.py` writes the page anew.
+`.venv/bin/python tests/docs/compatibility.py` writes the page anew.
 """
 
 import ast
@@ -26,7 +26,8 @@ HEAD = """# Compatibility
 
 What clients of each dialect can rely on, where that is written or was measured, and whether the hub
 does it. Each *yes* is held by tests, which are named in the files that this page is made of,
-`docs/compatibility/*.toml`; each *no* says why. `python tests/docs/compatibility.py` makes it anew.
+`docs/compatibility/*.toml`; each *no* says why. `.venv/bin/python tests/docs/compatibility.py` makes
+it anew.
 """
 
 

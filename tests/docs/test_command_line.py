@@ -86,7 +86,7 @@ def test_every_command_line_in_the_pages_names_a_command(page):
 def test_what_the_pages_show_of_the_first_start_is_what_it_prints(name, read, tmp_path, capsys):
     (shown,) = read(name).blocks("text")
     hub = Hub(HubConfig(data_dir=str(tmp_path), state="memory://", demo=True))
-    asyncio.run(welcome(hub, Place(), hub.config.server.port))
+    asyncio.run(welcome(hub, Place(data_dir=".data"), hub.config.server.port))
     printed = capsys.readouterr().out.splitlines()
     for line, real in zip(shown.splitlines(), printed, strict=True):
         assert real.startswith(line.partition("…")[0].rstrip())

@@ -142,6 +142,13 @@ async def test_a_token_revoked_elsewhere_is_worthless_within_seconds(access, sto
         await access.authenticate(text)
 
 
+@pytest.mark.parametrize("end", [253_402_300_800.0, 1e24, float("inf"), float("nan")])
+async def test_an_end_beyond_all_calendars_is_refused_before_anything_is_stored(access, end):
+    with pytest.raises(InvalidRequest, match="year 10,000"):
+        await access.create("late", [Scope.CHAT], expires_at=end)
+    assert await access.list() == ()
+
+
 async def test_a_clock_that_is_set_back_keeps_no_revoked_token_alive(access, store, clock):
     _, text = await access.create("gone", [Scope.CHAT])
     await access.authenticate(text)

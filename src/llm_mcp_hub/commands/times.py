@@ -3,12 +3,16 @@
 from datetime import UTC, datetime, tzinfo
 
 DAY_SECONDS = 86_400
+MAX_SECONDS = 253_402_300_800
+"""The year 10,000, which Python's calendar does not reach."""
 
 
 def written(seconds: float | None, none: str = "-") -> str:
     """A time in UTC to the minute; `seconds` since the epoch."""
     if seconds is None:
         return none
+    if seconds >= MAX_SECONDS:
+        return "after 9999"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 

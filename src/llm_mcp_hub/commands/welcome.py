@@ -42,6 +42,10 @@ async def welcome(hub: Hub, place: Place, port: int) -> None:
         lines.append("Access control is off: every program on this machine may use the hub.")
     else:
         lines.append(f"For another access token: {place.command('tokens create NAME')}")
+    command = place.command("COMMAND")
+    if command != Place().command("COMMAND"):
+        # What remedies tell people to run would otherwise mean another hub.
+        lines.append(f"Other commands for this hub: {command}")
     if token is not None and on_terminal():
         _panel(lines)
     else:

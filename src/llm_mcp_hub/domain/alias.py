@@ -1,7 +1,7 @@
 """Names that stand for models: aliases, and chains that are asked one after the other; pure.
 
-A chain is written with commas, as in `claude/sonnet,gemini/pro`, or in the configuration as a list.
-Its members may be aliases.
+A chain is written with commas, as in `claude/sonnet,gemini/auto`, or in the configuration as a
+list. Its members may be aliases.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,6 @@ process and within `CACHE_SECONDS` in every other one on the same state.
 
 import hashlib
 import hmac
-import math
 import re
 import secrets
 import time
@@ -30,6 +29,7 @@ from llm_mcp_hub.state.base import AccessTokenStore
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 1024
 MAX_LIMIT = 10**12
+MAX_EXPIRES_AT = 253_402_300_800  # the year 10,000, which most calendars do not reach
 MAX_PER_MINUTE = 10_000
 """The time of every request of the last minute is kept."""
 FIRST_TOKEN_NAME = "admin"  # noqa: S105  # a name, not a secret
@@ -280,9 +280,10 @@ def _check(token: AccessToken) -> None:
     """Refuse what no access token should be."""
     if not token.scopes:
         raise InvalidRequest("An access token needs at least one scope.", param="scopes")
-    if token.expires_at is not None and not token.created_at < token.expires_at < math.inf:
+    if token.expires_at is not None and not token.created_at < token.expires_at < MAX_EXPIRES_AT:
         raise InvalidRequest(
-            "An access token's end is a time, in Unix seconds, after it was made.",
+            "An access token's end is a time, in Unix seconds, after it was made and before the "
+            "year 10,000.",
             param="expires_at",
         )
     for name in LIMIT_NAMES:

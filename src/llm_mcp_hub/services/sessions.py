@@ -116,5 +116,6 @@ def session_ended(session_id: str) -> SessionEnded:
 
 def _unknown(session_id: str) -> UnknownSession:
     return UnknownSession(
-        f"You have no session {session_id!r}, or it has expired. `GET /v1/sessions` lists them."
+        f"You have no session {session_id!r}, or it has expired. `GET /v1/sessions`, or "
+        "`llm-mcp-hub sessions list`, lists them."
     )
