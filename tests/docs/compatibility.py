@@ -26,8 +26,8 @@ HEAD = """# Compatibility
 
 What clients of each dialect can rely on, where that is written or was measured, and whether the hub
 does it. Each *yes* is held by tests, which are named in the files that this page is made of,
-`docs/compatibility/*.toml`; each *no* says why. `.venv/bin/python tests/docs/compatibility.py` makes
-it anew.
+`docs/compatibility/*.toml`; each *no* says why. `.venv/bin/python tests/docs/compatibility.py`
+makes it anew.
 """
 
 
