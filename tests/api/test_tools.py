@@ -1,6 +1,7 @@
 """Tools in OpenAI's dialect, against a served hub and the echo model, which calls when told to."""
 
 import json
+import socket
 from itertools import pairwise
 
 import pytest
@@ -261,6 +262,39 @@ def test_a_schema_that_is_nested_too_deep_is_refused(chat):
     for _ in range(40):
         schema = {"type": "object", "properties": {"in": schema}}
     assert param_of(chat("hello", tools=[function(parameters=schema)])) == "tools[0]"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"required": None},
+        {"required": "a"},
+        {"required": [1]},
+        {"properties": None},
+        {"properties": []},
+        {"properties": {"a": {"type": "bogus"}}},
+    ],
+)
+def test_what_is_no_schema_is_refused_before_a_vendor_leaves_the_tool_out(chat, wrong):
+    answer = chat("hello", tools=[CLOCK, function(parameters={"type": "object", **wrong})])
+    assert param_of(answer) == "tools[1]"
+    assert f"at `{next(iter(wrong))}" in answer.json()["error"]["message"]
+
+
+def test_a_schema_may_be_of_an_older_draft_and_nothing_is_fetched_to_understand_it(chat):
+    older = {"minimum": 0, "exclusiveMinimum": True}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        foreign = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+        for dialect, number in (
+            ("http://json-schema.org/draft-04/schema#", older),
+            (foreign, {"exclusiveMinimum": 0}),
+        ):
+            schema = {"$schema": dialect, "type": "object", "properties": {"a": number}}
+            asked = chat("/call weather", tools=[function(parameters=schema)])
+            assert message_of(asked)["tool_calls"]
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.mark.parametrize("parameters", [None, {}, {"properties": {"a": {"type": "string"}}}])

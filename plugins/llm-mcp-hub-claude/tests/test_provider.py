@@ -18,6 +18,7 @@ from llm_mcp_hub.errors import (
     LoginRequired,
     ProviderUnavailable,
     UnknownModel,
+    UnsupportedParameter,
 )
 from llm_mcp_hub.plugins import load_plugins
 from llm_mcp_hub.providers.deadlines import Deadlines
@@ -156,6 +157,16 @@ async def test_configured_models_replace_the_tools_own_and_aliases_join_them(
 def test_a_turn_in_which_nothing_is_said_is_refused(make_provider: MakeProvider) -> None:
     with pytest.raises(InvalidRequest):
         make_provider("/nowhere/claude").check_request(turn_request("  "))
+
+
+@pytest.mark.parametrize("name", ["도시", "a b", "$filter", "ids[]", "", "x" * 65])
+def test_a_parameter_that_claude_can_not_name_is_refused_rather_than_lost(
+    make_provider: MakeProvider, name: str
+) -> None:
+    tool = Tool("look", parameters={"type": "object", "properties": {name: {"type": "string"}}})
+    with pytest.raises(UnsupportedParameter, match="look") as refused:
+        make_provider("/nowhere/claude").check_request(turn_request("hi", tools=[tool]))
+    assert refused.value.param == "tools"
 
 
 def test_a_token_is_handed_over_as_an_open_file_and_a_login_as_its_directory(

@@ -18,7 +18,7 @@ from llm_mcp_hub.domain.chunk import (
     Usage,
 )
 from llm_mcp_hub.domain.tool import Tool
-from llm_mcp_hub.errors import ProviderFailed, ProviderStreamCut, WorkerGarbled
+from llm_mcp_hub.errors import InvalidRequest, ProviderFailed, ProviderStreamCut, WorkerGarbled
 from llm_mcp_hub.providers.dialect import Event, Pong, TurnFailed, UsageSeen
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.testing.turns import message, turn_request
@@ -68,6 +68,16 @@ def suspended() -> ClaudeDialect:
     dialect.receive(RECORDED[:CALLED_AT])
     dialect.data_to_send()
     return dialect
+
+
+def test_a_tool_that_the_model_does_not_see_fails_the_turn() -> None:
+    lines = [line.replace(b'["mcp__client__get_weather"]', b"[]") for line in RECORDED[:CALLED_AT]]
+    assert lines != RECORDED[:CALLED_AT]
+    dialect = ClaudeDialect()
+    dialect.begin(asked(), continued=False)
+    failures = [event for event in dialect.receive(lines) if isinstance(event, TurnFailed)]
+    assert isinstance(failures[0].error, InvalidRequest)
+    assert "get_weather" in failures[0].error.message
 
 
 def batches(lines: list[bytes], sizes: list[int]) -> list[list[bytes]]:

@@ -15,7 +15,14 @@ from llm_mcp_hub.services.json_depth import depth_of
 MAX_TOOLS = 128
 MAX_DEPTH = 64
 """How deep a JSON Schema may be nested."""
+MAX_CHARACTERS = 300
 _parts = attrgetter("parts")
+_DRAFTS = frozenset(
+    {
+        *(f"http://json-schema.org/draft-{number}/schema" for number in ("04", "06", "07")),
+        *(f"https://json-schema.org/draft/{date}/schema" for date in ("2019-09", "2020-12")),
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -48,6 +55,7 @@ def check_tools(tools: Sequence[Tool], choice: ToolChoice) -> None:
                 f"{where}: the parameters of {tool.name} are nested more than {MAX_DEPTH} deep.",
                 param=where,
             )
+        _check_schema(tool, where)
     unknown = [name for name in choice.names or () if name not in names]
     if unknown:
         raise InvalidRequest(
@@ -58,6 +66,25 @@ def check_tools(tools: Sequence[Tool], choice: ToolChoice) -> None:
         raise InvalidRequest(
             "tool_choice: without `tools` there is nothing to call.", param="tool_choice"
         )
+
+
+def _check_schema(tool: Tool, where: str) -> None:
+    """Refuse what is no JSON Schema: a vendor's program may leave out tools because of it."""
+    import jsonschema_rs  # noqa: PLC0415  # 10 MB, and only those who offer tools need it
+
+    schema = tool.parameters
+    if str(schema.get("$schema", "")).rstrip("#") not in _DRAFTS:
+        # Of any other it would be fetched what that is.
+        schema = {name: value for name, value in schema.items() if name != "$schema"}
+    try:
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        path = ".".join(map(str, error.instance_path))
+        raise InvalidRequest(
+            f"{where}: the parameters of {tool.name} are no JSON Schema, at `{path or '#'}`: "
+            f"{error.message[:MAX_CHARACTERS]}.",
+            param=where,
+        ) from None
 
 
 def check_capabilities(provider: Provider, request: TurnRequest) -> None:

@@ -270,7 +270,7 @@ class ClaudeDialect:
 
     def _system(self, line: lines.SystemLine, events: list[Event]) -> None:
         if line.subtype == "init":
-            refusal = refuse_key_source(line.api_key_source)
+            refusal = refuse_key_source(line.api_key_source) or self._tools.refuse_loss(line.tools)
             if refusal is not None:
                 self._fail(refusal, events)
         elif line.subtype == "api_retry":

@@ -154,9 +154,10 @@ class ControlLine(Struct):
 
 
 class SystemLine(Struct):
-    """`system`: `init` has the key source, `api_retry` the delay in milliseconds."""
+    """`system`: `init` has key source and tools, `api_retry` the delay in milliseconds."""
 
     subtype: str = ""
+    tools: list[str] | None = None
     api_key_source: str | None = field(name="apiKeySource", default=None)
     retry_delay_ms: float | None = None
 

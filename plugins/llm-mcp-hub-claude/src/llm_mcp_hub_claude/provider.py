@@ -14,7 +14,7 @@ from llm_mcp_hub.domain.calls import results_in
 from llm_mcp_hub.domain.chat import TurnRequest
 from llm_mcp_hub.domain.model import Capability, ModelCard
 from llm_mcp_hub.domain.status import CredentialState, CredentialStatus
-from llm_mcp_hub.errors import InvalidRequest, LoginRequired
+from llm_mcp_hub.errors import InvalidRequest, LoginRequired, UnsupportedParameter
 from llm_mcp_hub.providers.base import ProviderContext
 from llm_mcp_hub.providers.cli import CliProvider
 from llm_mcp_hub.providers.conversation import Conversation
@@ -26,6 +26,7 @@ from llm_mcp_hub_claude.credentials import credential_status, find_login
 from llm_mcp_hub_claude.dialect import ClaudeDialect
 from llm_mcp_hub_claude.history import says_something
 from llm_mcp_hub_claude.settings import ClaudeSettings, check_settings
+from llm_mcp_hub_claude.tool_names import unnameable
 from llm_mcp_hub_claude.tool_server import goes_through
 
 FALLBACK_MODELS = (
@@ -89,6 +90,13 @@ class ClaudeProvider(CliProvider):
         check_model(request.model, self._offered(), "Claude", full)
         if not any(says_something(message) for message in request.messages[request.prior :]):
             raise InvalidRequest("The last message is empty: say something.", param="messages")
+        for tool in request.tools:
+            if names := unnameable(tool):
+                raise UnsupportedParameter(
+                    f"Claude takes no parameter that is named {names[0]!r}, as one of {tool.name} "
+                    "is: a name is 1 to 64 of A-Z a-z 0-9 _ . - there. Name it otherwise.",
+                    param="tools",
+                )
 
     async def open_turn(self, request: TurnRequest) -> CliTurn[Conversation]:
         """Begin a turn; with the whole history where a worker that waits would spoil a result."""

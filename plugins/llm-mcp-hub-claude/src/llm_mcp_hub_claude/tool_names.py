@@ -8,6 +8,8 @@ so a conversation that is replayed names everything as before.
 import re
 from hashlib import blake2b
 
+from llm_mcp_hub.domain.tool import Tool
+
 SERVER = "client"
 """The hub's name as a server of tools inside Claude Code."""
 
@@ -16,6 +18,7 @@ NAME_LENGTH = 64
 """Longest name upstream, the prefix included: the least that the Messages API has ever taken."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DIGEST_LENGTH = 10
 
 
@@ -36,6 +39,13 @@ def upstream_name(name: str) -> str:
 def upstream_call_id(call_id: str) -> str:
     """The id of a call in a history, which may be another vendor's and against Claude's rules."""
     return call_id if _PLAIN.fullmatch(call_id) else f"toolu_{_digest(call_id)}"
+
+
+def unnameable(tool: Tool) -> list[str]:
+    """Parameters whose names the Messages API does not take; Claude Code leaves such tools out."""
+    properties = tool.parameters.get("properties")
+    names = properties if isinstance(properties, dict) else {}
+    return [name for name in names if not _PARAMETER.fullmatch(name)]
 
 
 def _digest(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from llm_mcp_hub.domain.chat import ToolResultPart
 from llm_mcp_hub.domain.tool import Tool
+from llm_mcp_hub.errors import HubError, InvalidRequest
 from llm_mcp_hub_claude.lines import RpcMessage, mcp_reply
 from llm_mcp_hub_claude.tool_names import SERVER, name_in_server, upstream_name
 
@@ -48,6 +49,21 @@ class ToolServer:
     def ready(self) -> bool:
         """Whether the model sees all there is to see."""
         return self.listed or not self.tools
+
+    def refuse_loss(self, seen: Sequence[str] | None) -> HubError | None:
+        """Of tools that Claude Code has left out, without a word; None if the model sees them all.
+
+        Args:
+            seen: Their names upstream, as its `init` line tells them.
+        """
+        lost = [name for sent, name in self._names.items() if seen is not None and sent not in seen]
+        if not lost:
+            return None
+        return InvalidRequest(
+            f"Claude Code does not take the definition of {', '.join(lost)}. Make the JSON Schema "
+            "of its parameters simpler; JSON Schema 2020-12 is what it knows.",
+            param="tools",
+        )
 
     def name_of(self, upstream: str) -> str | None:
         """The client's name of a tool that the model calls; None if it is none of the client's."""
