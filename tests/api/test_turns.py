@@ -1,15 +1,18 @@
 """An answer outlives its connection: resumed exactly, run once under a key, stopped if unwanted."""
 
+import asyncio
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from threading import Condition
+from threading import Condition, Event
 
 import httpx
 import pytest
 
 from llm_mcp_hub.domain.turn import Outcome
 from llm_mcp_hub.hookspecs import hookimpl
+from llm_mcp_hub.services import chat
+from llm_mcp_hub.services.follow import FollowedTurn
 from llm_mcp_hub.testing.hub import create_test_hub
 
 TEXT = " ".join(f"word{number}" for number in range(40))
@@ -248,6 +251,37 @@ def test_requests_with_one_key_at_once_are_one_turn(records_hub):
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["x-turn-id"] for answer in answers}) == 1
     assert len({answer.text for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("body", [BODY, STREAM], ids=["whole", "streamed"])
+def test_a_request_that_follows_one_that_is_being_opened_learns_of_its_session(
+    scripted, until, monkeypatch, body
+):
+    go_on, followed, opened = Event(), Event(), scripted.opened
+    real = scripted.open_turn
+
+    async def slow(request):
+        stream = await real(request)
+        await asyncio.to_thread(go_on.wait, 15)
+        return stream
+
+    class Followed(FollowedTurn):
+        def __init__(self, *args):
+            super().__init__(*args)
+            followed.set()
+
+    monkeypatch.setattr(scripted, "open_turn", slow)
+    monkeypatch.setattr(chat, "FollowedTurn", Followed)
+    body = body | {"model": "scripted/one"}
+    with create_test_hub(plugins=[("scripted", scripted)]) as hub, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(keyed, hub, "early", body)
+        until(lambda: scripted.opened > opened)
+        second = pool.submit(keyed, hub, "early", body)
+        assert followed.wait(15)
+        go_on.set()
+        answers = [first.result(), second.result()]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({answer.headers["x-session-id"] for answer in answers}) == 1
 
 
 def test_another_request_under_the_key_is_refused(records_hub):

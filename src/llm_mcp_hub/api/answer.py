@@ -147,9 +147,13 @@ class Answer:
             self.headers += limit_headers(turn.admission)
 
     def _introduce_model(self, turn: AnyTurn) -> None:
-        """Say who answers, where that was not certain before the first chunk had come."""
+        """Say who answers, and where, if that was not certain before the first chunk had come."""
         if isinstance(turn, FollowedTurn):
             self.headers += model_headers(turn.model_id)
+            known = any(name == SESSION_HEADER for name, _ in self.headers)
+            if turn.session_id is not None and not known:
+                # It came while the turn that it follows was being opened.
+                self.headers.append((SESSION_HEADER, turn.session_id.encode()))
 
     async def fail(self, error: HubError) -> None:
         """Tell the client, in a way that fits what it has been sent already."""
