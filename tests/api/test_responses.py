@@ -340,6 +340,7 @@ def test_what_the_hub_does_not_have_is_refused_by_name(http, body, param):
         ({"conversation": "c", "previous_response_id": "resp_1"}, "conversation"),
         ({"background": True, "store": False}, "store"),
         ({"conversation": "c d"}, "X-Session-ID"),
+        ({"conversation": "none"}, "X-Session-ID"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_place(http, body, param):

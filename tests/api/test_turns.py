@@ -9,6 +9,8 @@ from threading import Condition, Event
 import httpx
 import pytest
 
+from llm_mcp_hub.domain.access import Scope
+from llm_mcp_hub.domain.limits import TokenLimits
 from llm_mcp_hub.domain.turn import Outcome
 from llm_mcp_hub.hookspecs import hookimpl
 from llm_mcp_hub.services import chat
@@ -132,18 +134,24 @@ def test_a_last_event_id_that_is_no_number_is_refused(slow, last):
     assert refused.json()["error"]["param"] == "Last-Event-ID"
 
 
-def test_the_next_request_on_a_session_does_not_wait_for_a_caller_who_left(slow):
+@pytest.mark.parametrize("at_once", [None, 1])
+def test_the_next_request_on_a_session_does_not_wait_for_a_caller_who_left(slow, until, at_once):
+    name, limits = f"impatient-{at_once}", TokenLimits(concurrent_turns=at_once)
+    _, token = slow.call(slow.hub.access.create(name, [Scope.CHAT], limits=limits))
+    headers = slow.headers(token) | {"X-Session-ID": "impatient"}
     # Long enough for the hub to have begun to watch whether the caller is still there.
-    turn_id, _ = cut(slow, 12, **{"X-Session-ID": "impatient"})
+    turn_id, _ = cut(slow, 12, **headers)
+    left_on = slow.hub.journals.left_on
+    until(lambda: left_on(name, "impatient") is not None)
     answer = httpx.post(
         f"{slow.base_url}/v1/chat/completions",
-        headers=slow.headers(slow.admin_token) | {"X-Session-ID": "impatient"},
+        headers=headers,
         json=BODY | {"messages": [{"role": "user", "content": "next"}]},
         timeout=20,
     )
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"] == "next"
-    ended = read_events(rest(slow, turn_id))
+    ended = read_events(rest(slow, turn_id, token=token))
     assert json.loads(ended[-1][1])["error"]["code"] == "turn_cancelled"
 
 

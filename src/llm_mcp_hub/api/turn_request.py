@@ -12,11 +12,10 @@ from llm_mcp_hub.api.answer import SESSION_HEADER
 from llm_mcp_hub.api.session_hints import SessionHints
 from llm_mcp_hub.domain.access import Principal
 from llm_mcp_hub.domain.chat import Priority
-from llm_mcp_hub.domain.ids import is_idempotency_key
+from llm_mcp_hub.domain.ids import NO_SESSION, is_idempotency_key
 from llm_mcp_hub.errors import InvalidRequest
 from llm_mcp_hub.services.command import ChatCommand
 
-NO_SESSION = "none"
 KEY_HEADER = b"idempotency-key"
 PRIORITY_HEADER = b"x-priority"
 

@@ -5,6 +5,9 @@ import re
 import secrets
 import time
 
+NO_SESSION = "none"
+"""In the place of a session's id: nothing is to be remembered."""
+
 SESSION_ID_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
 """What a caller may name a session, for schemas."""
 
@@ -42,5 +45,5 @@ def is_idempotency_key(value: str) -> bool:
 
 
 def is_session_id(value: str) -> bool:
-    """Whether a caller may name a session so: 1 to 128 of `A-Z a-z 0-9 . _ : -`."""
-    return _SESSION_ID.fullmatch(value) is not None
+    """Whether a caller may name a session so: 1 to 128 of `A-Z a-z 0-9 . _ : -`, but `none`."""
+    return value != NO_SESSION and _SESSION_ID.fullmatch(value) is not None

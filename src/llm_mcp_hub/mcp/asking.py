@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 
 from llm_mcp_hub.domain.access import Scope
 from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, TurnOptions
+from llm_mcp_hub.domain.ids import NO_SESSION
 from llm_mcp_hub.errors import HubError, InvalidRequest
 from llm_mcp_hub.mcp.answer import Answer
 from llm_mcp_hub.mcp.call import Call
@@ -25,9 +26,6 @@ from llm_mcp_hub.mcp.schemas import (
 from llm_mcp_hub.services.access import require
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.follow import follow
-
-NO_SESSION = "none"
-"""The same word as in `X-Session-ID`: nothing is remembered."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
 

@@ -17,7 +17,7 @@ from llm_mcp_hub.domain.event import EventName
 from llm_mcp_hub.domain.ids import is_session_id, new_turn_id
 from llm_mcp_hub.domain.journal import JournalHead
 from llm_mcp_hub.domain.turn import Outcome, TurnRecord
-from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest
+from llm_mcp_hub.errors import HubError, InternalError, InvalidRequest, TooManyTurns
 from llm_mcp_hub.services.attempts import Attempts, AwaitedTurn, Awaits
 from llm_mcp_hub.services.call_checks import check_calls
 from llm_mcp_hub.services.catalog import Catalog
@@ -150,7 +150,7 @@ class ChatService:
     ) -> Turn:
         admission: Admission | None = None
         try:
-            admission = await self._context.limits.enter(principal, head.turn_id)
+            admission = await self._enter(principal, command, head.turn_id)
             return await self._start_turn(
                 principal, command, attempts, head, started, being_opened, admission
             )
@@ -173,6 +173,18 @@ class ChatService:
                 )
             )
             raise
+
+    async def _enter(
+        self, principal: Principal, command: ChatCommand, turn_id: str
+    ) -> Admission | None:
+        try:
+            return await self._context.limits.enter(principal, turn_id)
+        except TooManyTurns:
+            # The place may be that of a turn which this one is to take the session from.
+            session_id = command.session_id
+            if session_id is None or not await self._opener.made_way(principal.name, session_id):
+                raise
+            return await self._context.limits.enter(principal, turn_id)
 
     async def _start_turn(
         self,
@@ -250,7 +262,7 @@ def _check(command: ChatCommand) -> None:
         )
     if command.session_id is not None and not is_session_id(command.session_id):
         raise InvalidRequest(
-            "A session id is 1 to 128 of A-Z a-z 0-9 . _ : -", param="X-Session-ID"
+            "A session id is 1 to 128 of A-Z a-z 0-9 . _ : - and not `none`.", param="X-Session-ID"
         )
     check_tools(command.tools, command.tool_choice)
     # Clients that only hint at a session send the whole history.

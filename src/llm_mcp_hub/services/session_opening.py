@@ -172,11 +172,11 @@ class SessionOpener:
         try:
             return await self._begin(principal, lease, session_id, begin)
         except SessionBusy:
-            if not await self._made_way(principal.name, session_id):
+            if not await self.made_way(principal.name, session_id):
                 raise
             return await self._begin(principal, lease, session_id, begin)
 
-    async def _made_way(self, principal: str, session_id: str) -> bool:
+    async def made_way(self, principal: str, session_id: str) -> bool:
         """Whether a turn that only waited for its caller to come back has been ended."""
         left = self._journals.left_on(principal, session_id)
         if left is None:
