@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-PNG = "data:image/png;base64,AAAA"
+PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
 def user(content):
@@ -46,7 +46,7 @@ def test_an_image_by_value_reaches_the_model_in_its_place(chat, scripted):
     ask(chat, user([text("say "), {"type": "image_url", "image_url": {"url": PNG}}, text("one")]))
     (message,) = scripted.requests[-1].messages
     assert [type(part).__name__ for part in message.parts] == ["TextPart", "ImagePart", "TextPart"]
-    assert (message.parts[1].media_type, message.parts[1].data) == ("image/png", "AAAA")
+    assert (message.parts[1].media_type, message.parts[1].data) == ("image/png", "iVBORw0KGgo=")
 
 
 @pytest.mark.parametrize("detail", ["low", "auto"])
@@ -152,3 +152,18 @@ def test_an_error_has_the_four_fields_and_says_whether_to_try_again(chat):
     assert set(answer.json()) == {"error"}
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     assert answer.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("data", ["xx", "AAAA", "iVBORw0KGgo", "iVBORw0K\nGgo=", "PHN2Zy8+"])
+def test_what_is_no_image_is_refused_before_a_model_is_shown_it(chat, data):
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    refused = chat({"role": "user", "content": [image]}, model="scripted/one")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "messages[0].content[0].image_url.url"
+
+
+def test_an_image_is_what_it_is_whatever_it_is_called(chat, scripted):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,/9j/4AAQ"}}
+    said = [image, {"type": "text", "text": "say x"}]
+    assert chat({"role": "user", "content": said}, model="scripted/one").status_code == 200
+    assert scripted.requests[-1].messages[-1].parts[0].media_type == "image/jpeg"

@@ -19,7 +19,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjcgeA=="}
-PIXEL = {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}
+PIXEL = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
 
 
 def converted(messages: list[Any] = HELLO, **fields: Any) -> Converted:
@@ -120,7 +120,7 @@ def test_results_are_messages_of_their_own_before_what_the_user_says():
         ]
     )
 
-    image = ImagePart("image/png", "aGVsbG8=")
+    image = ImagePart("image/png", "iVBORw0KGgo=")
     assert messages == (
         Message("tool", (ToolResultPart("a", "one"),)),
         Message("tool", (ToolResultPart("b", "two\nthree", (image,), is_error=True),)),
@@ -333,7 +333,7 @@ def test_a_conversation_has_the_same_digests_as_in_openais_dialect():
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}},
         {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
     ]
-    url = "data:image/png;base64,aGVsbG8="
+    url = "data:image/png;base64,iVBORw0KGgo="
     there = convert_chat(
         msgspec.convert(
             {

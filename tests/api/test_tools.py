@@ -156,7 +156,7 @@ def test_the_content_beside_calls_may_be_empty_in_any_way(chat, content):
 
 def test_a_result_may_be_parts(chat):
     called = message_of(chat(ONE_CALL, tools=BOTH))
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     parts = [{"type": "text", "text": "ra"}, image, {"type": "text", "text": "in"}]
     said = [user(ONE_CALL), called, result(called["tool_calls"][0], parts)]
     answer = chat(*said, tools=BOTH)
@@ -167,12 +167,12 @@ def test_the_images_of_a_result_are_kept(chat, http):
     chat(ONE_CALL, tools=BOTH, session="with-image")
     detail = http.get("/v1/sessions/with-image").json()
     call_id = detail["messages"][-1]["message"]["parts"][0]["id"]
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     answer = chat(result({"id": call_id}, [image]), tools=BOTH, session="with-image")
     assert answer.status_code == 200, answer.text
     detail = http.get("/v1/sessions/with-image").json()
     (part,) = detail["messages"][2]["message"]["parts"]
-    assert part["images"] == [{"type": "image", "media_type": "image/png", "data": "AAAA"}]
+    assert part["images"] == [{"type": "image", "media_type": "image/png", "data": "iVBORw0KGgo="}]
 
 
 def test_without_parallel_calls_an_answer_has_one(chat):

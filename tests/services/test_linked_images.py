@@ -11,7 +11,8 @@ from llm_mcp_hub.config import ImagesConfig
 from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, ToolResultPart
 from llm_mcp_hub.domain.linked_image import linked_image
 from llm_mcp_hub.errors import InvalidRequest
-from llm_mcp_hub.services.linked_images import LinkedImages, image_type
+from llm_mcp_hub.services.images import image_type
+from llm_mcp_hub.services.linked_images import LinkedImages
 from llm_mcp_hub.services.public_fetch import PublicFetcher
 
 pytestmark = pytest.mark.anyio

@@ -1,7 +1,6 @@
 """The tools that ask models: `chat`, `ask_all` and `get_turn`."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import inf
@@ -9,9 +8,9 @@ from math import inf
 from mcp_types import CallToolResult
 
 from llm_mcp_hub.domain.access import Scope
-from llm_mcp_hub.domain.chat import ImagePart, Message, TextPart, TurnOptions
+from llm_mcp_hub.domain.chat import Message, TextPart, TurnOptions
 from llm_mcp_hub.domain.ids import NO_SESSION
-from llm_mcp_hub.errors import HubError, InvalidRequest
+from llm_mcp_hub.errors import HubError
 from llm_mcp_hub.mcp.answer import Answer
 from llm_mcp_hub.mcp.call import Call
 from llm_mcp_hub.mcp.results import failure, result
@@ -26,8 +25,7 @@ from llm_mcp_hub.mcp.schemas import (
 from llm_mcp_hub.services.access import require
 from llm_mcp_hub.services.command import ChatCommand
 from llm_mcp_hub.services.follow import follow
-
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+from llm_mcp_hub.services.images import inline_image
 
 
 async def chat(call: Call, arguments: ChatArguments) -> CallToolResult:
@@ -130,14 +128,9 @@ async def _signs_of_life(call: Call) -> AsyncIterator[None]:
 
 
 def _message(text: str, images: list[Image]) -> Message:
-    for number, image in enumerate(images):
-        if not _BASE64.match(image.data):
-            raise InvalidRequest(
-                f"images[{number}].data is not base64; send the image itself, without a `data:` "
-                "prefix.",
-                param=f"images[{number}].data",
-            )
-    parts = tuple(ImagePart(image.mime_type, image.data) for image in images)
+    parts = [
+        inline_image(image.data, f"images[{number}].data") for number, image in enumerate(images)
+    ]
     return Message("user", (*parts, TextPart(text)))
 
 

@@ -16,6 +16,7 @@ from llm_mcp_hub.config import ImagesConfig
 from llm_mcp_hub.domain.chat import ImagePart, Message, Part, ToolResultPart
 from llm_mcp_hub.domain.linked_image import LinkedImage
 from llm_mcp_hub.errors import InvalidRequest
+from llm_mcp_hub.services.images import image_type
 from llm_mcp_hub.services.public_fetch import NotFetched, PublicFetcher
 
 _VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
@@ -87,19 +88,6 @@ class LinkedImages:
         if kind is None or not named:
             raise _refused(link, "what is there is no png, jpeg, gif or webp")
         return ImagePart(kind, b64encode(found.data).decode())
-
-
-def image_type(data: bytes) -> str | None:
-    """What kind of image it is by its first bytes; None if it is none that models take."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "image/webp"
-    return None
 
 
 def _refused(link: LinkedImage, reason: str) -> InvalidRequest:

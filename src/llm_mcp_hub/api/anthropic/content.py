@@ -5,7 +5,6 @@ can go on in either. For that, each result of a tool is a message of its own, an
 what the user says beside it.
 """
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -37,9 +36,9 @@ from llm_mcp_hub.domain.chat import (
 )
 from llm_mcp_hub.domain.linked_image import linked_image
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
+from llm_mcp_hub.services.images import inline_image
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
 
 
 class Conversation(Struct, frozen=True):
@@ -173,12 +172,7 @@ def _image(block: ImageBlock, where: str) -> ImagePart:
             f"{where}.source.media_type is one of {', '.join(IMAGE_TYPES)}.",
             param=f"{where}.source.media_type",
         )
-    if _BASE64.match(source.data) is None:
-        raise InvalidRequest(
-            f"{where}.source.data is not base64 without line breaks.",
-            param=f"{where}.source.data",
-        )
-    return ImagePart(source.media_type, source.data)
+    return inline_image(source.data, f"{where}.source.data")
 
 
 def _document(block: DocumentBlock, where: str) -> tuple[Part, ...]:

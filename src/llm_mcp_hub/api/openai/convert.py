@@ -39,6 +39,7 @@ from llm_mcp_hub.domain.linked_image import linked_image
 from llm_mcp_hub.domain.response_format import ResponseFormat
 from llm_mcp_hub.domain.tool import Tool, ToolChoice
 from llm_mcp_hub.errors import InvalidRequest, UnsupportedParameter
+from llm_mcp_hub.services.images import inline_image
 
 IGNORED = (
     "temperature",
@@ -56,7 +57,7 @@ IGNORED = (
 """Accepted without effect: the vendors' tools have no such setting."""
 
 _ignored = attrgetter(*IGNORED)
-_DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})\Z")
+_DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,")
 _REFUSED = ("logprobs", "top_logprobs", "audio", "web_search_options", "stop")
 _OBSOLETE = ("functions", "function_call")
 _unsupported = attrgetter(*_REFUSED, *_OBSOLETE)
@@ -219,7 +220,7 @@ def image_part(url: str, where: str) -> ImagePart:
     """An image from its `data:` URL; from another one, what is to be fetched.
 
     Raises:
-        InvalidRequest: The `data:` URL is none of an image.
+        InvalidRequest: The `data:` URL is none of an image, or what it holds is none.
     """
     match = _DATA_URL.match(url)
     if match is None:
@@ -230,4 +231,4 @@ def image_part(url: str, where: str) -> ImagePart:
             "webp).",
             param=where,
         )
-    return ImagePart(match.group(1), match.group(2))
+    return inline_image(url[match.end() :], where)
