@@ -103,6 +103,13 @@ async def _token_of(hub, scope):
     return (await hub.hub.access.create(name, [Scope(scope)]))[1]
 
 
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ud83dx", "\\ud83d\\ud83d"])
+def test_half_an_emoji_is_called_that(http, half):
+    body = b'{"model": "echo/echo", "messages": [{"role": "user", "content": "%s"}]}'
+    error = refused(http.post(CHAT, content=body % half.encode()), 400, "invalid_request")
+    assert f"{half[:6]} is half of a surrogate pair" in error["message"]
+
+
 NESTED = "[" * 100_000
 
 

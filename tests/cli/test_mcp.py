@@ -166,6 +166,19 @@ def test_what_is_no_message_is_survived(connect):
     client.process.stdin.write(b'not json\n[]\n{"jsonrpc": "2.0"}\n\xff\xfe\n\n')
     client.process.stdin.flush()
     assert chat(client, "still there")["content"][0]["text"] == "still there"
+    refused = [notice for notice in client.notices if "error" in notice]
+    assert [(one["id"], one["error"]["code"]) for one in refused] == [(None, -32700)] * 2
+
+
+def test_a_call_that_can_not_be_understood_is_answered(connect):
+    client = connect("--demo")
+    client.open()
+    call = {"jsonrpc": "2.0", "id": 77, "method": "tools/call"}
+    client.say({**call, "params": {"name": "chat", "arguments": {"message": "half: \ud83d"}}})
+    assert client.answer(77)["error"]["code"] == -32700
+    client.say({**call, "id": 78, "params": "none"})
+    assert client.answer(78)["error"]["code"] == -32600
+    assert chat(client, "still there")["content"][0]["text"] == "still there"
 
 
 def test_a_message_beyond_the_limit_ends_it_and_is_said(connect, tmp_path):

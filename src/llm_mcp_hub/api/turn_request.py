@@ -21,6 +21,11 @@ PRIORITY_HEADER = b"x-priority"
 
 T = TypeVar("T")
 
+_HALF_A_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""What `JSON.stringify` makes of half an emoji."""
 _PARAM = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
 
 
@@ -113,7 +118,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
             f"{param or 'The body'}: {_PARAM.sub('', text)}.", param=param
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+        half = _HALF_A_PAIR.search(body)
+        reason = str(error) if half is None else f"{half[0].decode()} is half of a surrogate pair"
+        raise InvalidRequest(f"The body is not valid JSON: {reason}.") from None
 
 
 def _the_only(known: str | None, raw: bytes, header: str) -> str:

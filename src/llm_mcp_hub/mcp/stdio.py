@@ -1,14 +1,15 @@
 """MCP over two file descriptors: one message a line.
 
-Guarantees: nothing but protocol is written; a peer that does not read, or never says anything
-more, holds nothing up, so ending takes no longer than the caller's own work; when the peer has
-gone, the streams end.
+Guarantees: nothing but protocol is written; a call that can't be understood is answered, too; a
+peer that does not read, or never says anything more, holds nothing up, so ending takes no longer
+than the caller's own work; when the peer has gone, the streams end.
 
 The SDK's own transport reads and writes in threads that can't be cancelled: a program that uses it
 ends only once its standard input does, whatever signal comes.
 """
 
 import asyncio
+import json
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -19,7 +20,13 @@ import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
 from llm_mcp_hub.workers.framing import LineFramer, LineTooLong
@@ -70,7 +77,7 @@ async def stdio_connection(
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
-    reading = asyncio.create_task(_read(source, max_line_bytes, to_server))
+    reading = asyncio.create_task(_read(source, max_line_bytes, to_server, outgoing.clone()))
     writing = asyncio.create_task(_write(target, from_server, to_server))
     async with to_server, incoming, outgoing, from_server:
         try:
@@ -84,11 +91,14 @@ async def stdio_connection(
 
 
 async def _read(
-    source: int, max_line_bytes: int, to_server: MemoryObjectSendStream[SessionMessage | Exception]
+    source: int,
+    max_line_bytes: int,
+    to_server: MemoryObjectSendStream[SessionMessage | Exception],
+    outgoing: Outgoing,
 ) -> None:
     framer = LineFramer(max_line_bytes)
     pieces = _Pieces(source)
-    async with to_server:
+    async with to_server, outgoing:
         while data := await pieces.next():
             try:
                 lines = framer.feed(data)
@@ -96,17 +106,37 @@ async def _read(
                 log.error("mcp.message_too_long", max_bytes=error.limit)
                 return
             for line in lines:
+                message, refusal = _decode(line)
                 try:
-                    await to_server.send(_decode(line))
+                    if message is not None:
+                        await to_server.send(message)
+                    elif refusal is not None:
+                        await outgoing.send(refusal)
                 except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                     return  # nobody serves any more
 
 
-def _decode(line: bytes) -> SessionMessage | Exception:
+def _decode(line: bytes) -> tuple[SessionMessage | None, SessionMessage | None]:
+    """What a line says; or, if that can't be understood and somebody waits, the answer to it."""
+    if not line.strip():
+        return None, None
     try:
-        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False)), None
     except ValidationError as error:
-        return error
+        reason = error.errors(include_input=False, include_url=False)[0]
+    log.warning("mcp.not_understood", reason=reason["msg"])
+    code = PARSE_ERROR if reason["type"] == "json_invalid" else INVALID_REQUEST
+    try:
+        # Takes what a browser's `JSON.stringify` makes of half an emoji, too.
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        request_id = None
+    else:
+        request_id = said.get("id") if isinstance(said, dict) and "method" in said else None
+        if not isinstance(request_id, str | int):
+            return None, None  # a notification, or an answer
+    failure = ErrorData(code=code, message=f"The message can't be understood: {reason['msg']}.")
+    return None, SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=failure))
 
 
 async def _write(
