@@ -2,9 +2,13 @@
 
 Guarantees: a command's module is imported only when the command runs, so `--help` and the small
 commands start fast; what goes wrong is told in one line on standard error, with exit code 1, or 2
-for a wrong use of the command line; a traceback is shown only with `--debug`.
+for a wrong use of the command line; a traceback is shown only with `--debug`; no text breaks off
+for its characters, whatever the locale.
 """
 
+import io
+import os
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -27,6 +31,10 @@ COMMANDS = {
 
 DEBUG = "llm_mcp_hub.debug"
 """Key in click's `Context.meta`: whether tracebacks are wanted."""
+_SILENT = "llm_mcp_hub.silent"
+"""Key there: whether standard output was closed."""
+_WITHOUT_OUTPUT = frozenset({"serve"})
+"""Commands that make sense without standard output."""
 
 
 class Commands(click.Group):
@@ -43,6 +51,15 @@ class Commands(click.Group):
         command: click.Command = import_module(f"llm_mcp_hub.commands.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; refuse one that could only write to nowhere."""
+        found = super().resolve_command(ctx, args)
+        if ctx.meta.get(_SILENT) and found[0] not in _WITHOUT_OUTPUT:
+            raise click.ClickException("Standard output is closed: there is nowhere to write to.")
+        return found
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002  # click's signature
@@ -55,6 +72,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        ctx.meta[_SILENT] = _mend_streams()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -63,6 +81,20 @@ class Commands(click.Group):
             if ctx.meta.get(DEBUG):
                 raise
             raise click.ClickException(_message(error)) from None
+
+
+def _mend_streams() -> bool:
+    """Have no stream that is closed, or that fails for a character; whether output was closed."""
+    silent = sys.stdout is None
+    # In this order each gets the descriptor of its own, which no other file can have then.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    return silent
 
 
 def _message(error: Exception) -> str:

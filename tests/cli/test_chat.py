@@ -30,6 +30,72 @@ def test_an_empty_prompt_is_a_wrong_use(run):
     assert run("chat", "--demo", "echo/echo", text=" \n").returncode == 2
 
 
+@pytest.fixture
+def run_bytes(argv, environment):
+    """Run a command on bytes that need not be text."""
+
+    def run_it(*words, stdin=b"", **more):
+        return subprocess.run(
+            [*argv, *words],
+            env=environment | more,
+            input=stdin,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    return run_it
+
+
+@pytest.mark.parametrize("encoding", ["", "ascii", "latin-1"])
+def test_bytes_on_standard_input_that_are_not_utf_8_become_replacement_characters(
+    run_bytes, encoding
+):
+    more = {"PYTHONIOENCODING": encoding} if encoding else {}
+    done = run_bytes("chat", "--demo", "echo/echo", "-", stdin=b"caf\xe9 \xc3\xa9\r\n", **more)
+    assert (done.returncode, done.stderr) == (0, b"")
+    expected = "caf\ufffd \u00e9\n".encode(encoding or "utf-8", "replace")
+    assert done.stdout == expected
+
+
+@pytest.mark.parametrize("words", [[b"caf\xe9"], [b"hello", b"--system", b"caf\xe9"]])
+def test_arguments_that_are_not_text_get_replacement_characters(run_bytes, words):
+    done = run_bytes("chat", "--demo", "echo/echo", *words)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == words[0].decode("utf-8", "replace").encode() + b"\n"
+
+
+def test_an_answer_is_written_in_full_where_the_output_has_not_all_its_characters(run_bytes):
+    done = run_bytes("chat", "--demo", "one \u4e2d three", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"one ? three\n", b"")
+
+
+def test_a_closed_standard_output_is_said_in_one_line(argv, environment):
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *argv, "chat", "--demo", "echo/echo", "hello"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "Error: Standard output is closed: there is nowhere to write to.\n"
+
+
+def test_a_closed_standard_input_is_an_empty_one(argv, environment):
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *argv, "chat", "--demo", "echo/echo"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "PROMPT is empty" in done.stderr
+
+
 def test_a_session_is_remembered_and_a_question_without_one_is_not(run):
     run("chat", "--demo", "echo/echo", "first", "--session", "talk")
     run("chat", "--demo", "echo/echo", "second", "--session", "talk", "--system", "Be brief.")

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import httpx
 import pytest
@@ -135,6 +136,32 @@ def test_a_signal_ends_the_hub_with_0_and_leaves_no_child(
     assert not [pid for pid in workers if running(pid)]
     assert not [*(tmp_path / "tmp").iterdir()]
     assert "Traceback" not in hub.errors
+
+
+def test_it_serves_without_standard_output(argv, environment):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    hub = subprocess.Popen(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *argv, "serve", "--demo", "--port", str(port)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(), timeout=5) as client:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    client.get(f"http://127.0.0.1:{port}/health/live").raise_for_status()
+                    break
+                except httpx.ConnectError:
+                    assert hub.poll() is None, hub.communicate()[1]
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+    finally:
+        hub.terminate()
+        hub.communicate(timeout=60)
+    assert hub.returncode == 0
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(run):

@@ -1,6 +1,8 @@
 """`llm-mcp-hub chat`: a hub without a server, for one question or a talk at the terminal."""
 
 import asyncio
+import io
+import re
 import sys
 
 import click
@@ -15,6 +17,9 @@ from llm_mcp_hub.config import HubConfig
 from llm_mcp_hub.domain.chat import Message, TextPart
 from llm_mcp_hub.domain.chunk import FinishReason
 from llm_mcp_hub.services.command import ChatCommand
+
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+"""What Python makes of arguments that are not text; no provider could be sent it."""
 
 
 @click.command("chat")
@@ -46,15 +51,27 @@ def command(
     if demo and model is None:
         model = "echo/echo"
     if prompt == "-" or (prompt is None and not sys.stdin.isatty()):
-        prompt = sys.stdin.read().removesuffix("\n")
+        prompt = _piped().removesuffix("\n")
+    system = None if system is None else _text(system)
     if prompt is None:
         talk(config, model, system, session_id, reasoning=reasoning)
         return
     if not prompt.strip():
         raise click.UsageError("There is nothing to say: PROMPT is empty.")
-    finish = asyncio.run(_once(config, model, prompt, system, session_id, reasoning))
+    finish = asyncio.run(_once(config, model, _text(prompt), system, session_id, reasoning))
     if finish in CUT:
         note(CUT[finish])
+
+
+def _piped() -> str:
+    """All of standard input. What programs write is UTF-8, whatever the locale."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline=None)
+    return sys.stdin.read()
+
+
+def _text(argument: str) -> str:
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", argument)
 
 
 async def _once(
