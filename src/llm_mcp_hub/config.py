@@ -208,7 +208,6 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
                 param="access.enabled",
             )
         for path, value in (
-            ("server.port", self.server.port),
             ("server.max_body_bytes", self.server.max_body_bytes),
             ("server.drain_seconds", self.server.drain_seconds),
             ("sessions.ttl_seconds", self.sessions.ttl_seconds),
@@ -219,8 +218,7 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
             ("usage.retention_days", self.usage.retention_days),
             ("mcp.keep_alive_seconds", self.mcp.keep_alive_seconds),
         ):
-            # Port 0 lets the system choose one.
-            if not (0 < value < math.inf) and (path, value) != ("server.port", 0):
+            if not 0 < value < math.inf:
                 raise ConfigError(f"{path}: must be a number greater than zero", param=path)
         for path, value in (
             ("turns.resume_seconds", self.turns.resume_seconds),
@@ -235,8 +233,10 @@ class HubConfig(Struct, frozen=True, forbid_unknown_fields=True):
         check_aliases(self.aliases)
         check_header_names(self.sessions.id_headers, "sessions.id_headers")
         check_header_names(self.sessions.task_headers, "sessions.task_headers")
-        if self.server.port > 65_535:
-            raise ConfigError("server.port: must be at most 65535", param="server.port")
+        if not 0 <= self.server.port <= 65_535:
+            raise ConfigError(
+                "server.port: must be 1 to 65535, or 0 for a free one", param="server.port"
+            )
 
 
 def read_config(
