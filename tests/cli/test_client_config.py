@@ -194,6 +194,27 @@ def test_what_the_client_could_not_read_is_refused(client, broken):
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"mcpServers": {"llm-mcp-hub": {}}, "mcpServers": {}}', "mcpServers"),
+        ('{"mcpServers": {"llm-mcp-hub": {}, "llm-mcp-hub": {}}}', "llm-mcp-hub"),
+        ('{"mcpServers": {"llm-mcp-hub": {"args": [], "args": []}}}', "args"),
+    ],
+)
+def test_a_key_that_stands_twice_where_the_entry_is_is_refused_by_name(text, key):
+    with pytest.raises(NotUnderstood, match=f"`{key}` stands in it twice"):
+        read_entry(CLIENTS["cursor"], text, HUB)
+    with pytest.raises(NotUnderstood, match=f"`{key}` stands in it twice"):
+        set_entry(CLIENTS["cursor"], text, HUB, {"command": "x"})
+
+
+def test_a_key_that_stands_twice_elsewhere_stays_so():
+    text = '{"a": 1, "a": 2, "mcpServers": {"other": {"b": 1, "b": 2}}}'
+    after = set_entry(CLIENTS["cursor"], text, HUB, {"command": "x"})
+    assert after.startswith(text.removesuffix("}}"))
+
+
+@pytest.mark.parametrize(
     ("client", "platform", "environment", "expected"),
     [
         ("claude-desktop", "linux", {}, "~/.config/Claude/claude_desktop_config.json"),

@@ -1,7 +1,8 @@
 """One server's entry in the text of a client's configuration: reading it, and setting it; pure.
 
 Guarantee: everything beside the entry stays as it is, also what a parser does not see: comments,
-order, formatting. That is checked on every result; a text that can't be changed so is refused.
+order, formatting. That is checked on every result; a text that can't be changed so is refused, and
+one in which it is not certain what counts.
 """
 
 import tomllib
@@ -28,6 +29,8 @@ def read_entry(client: Client, text: str, name: str) -> object:
     servers = _document(client, text).get(client.servers, {})
     if not isinstance(servers, dict):
         raise NotUnderstood(f"`{client.servers}` is not a table of servers")
+    if client.format is Format.JSON and text.strip():
+        _refuse_twice(jsonc.parse(text), (client.servers, name))
     return servers.get(name)
 
 
@@ -63,6 +66,15 @@ def set_entry(client: Client, text: str, name: str, entry: Mapping[str, Any]) ->
 def snippet(client: Client, name: str, entry: Mapping[str, Any]) -> str:
     """The entry alone, as it stands in an otherwise empty configuration."""
     return set_entry(client, "", name, entry)
+
+
+def _refuse_twice(node: jsonc.Node, path: tuple[str, ...]) -> None:
+    """Refuse a key on the way to an entry, or in it, that stands twice: parsers take either."""
+    twice = node.twice.intersection(path[:1]) if path else node.twice
+    if twice:
+        raise NotUnderstood(f"the key `{min(twice)}` stands in it twice")
+    if path and path[0] in node.members:
+        _refuse_twice(node.members[path[0]][1], path[1:])
 
 
 def _document(client: Client, text: str) -> dict[str, Any]:

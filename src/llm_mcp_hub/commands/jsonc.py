@@ -32,6 +32,7 @@ class Node(Struct, frozen=True):
         end: After its last one.
         members: Of an object: where each key begins, and its value. Of equal keys the last counts.
         comma: Whether a comma follows the last member.
+        twice: Keys that stand in an object more than once.
     """
 
     value: Any
@@ -39,6 +40,7 @@ class Node(Struct, frozen=True):
     end: int
     members: "dict[str, tuple[int, Node]]" = {}
     comma: bool = False
+    twice: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> Node:
@@ -154,6 +156,7 @@ def _value(text: str, at: int) -> Node:
 
 def _object(text: str, start: int) -> Node:
     members: dict[str, tuple[int, Node]] = {}
+    twice = set()
     at, comma = _skip(text, start + 1), True
     while text[at : at + 1] != "}":
         if not comma:
@@ -165,10 +168,13 @@ def _object(text: str, start: int) -> Node:
         if text[colon : colon + 1] != ":":
             raise _error(text, colon, "`:`")
         node = _value(text, _skip(text, colon + 1))
-        members[json.loads(key.group())] = (at, node)
+        name = json.loads(key.group())
+        if name in members:
+            twice.add(name)
+        members[name] = (at, node)
         at, comma = _after(text, node.end)
     value = {key: node.value for key, (_, node) in members.items()}
-    return Node(value, start, at + 1, members, comma and bool(members))
+    return Node(value, start, at + 1, members, comma and bool(members), frozenset(twice))
 
 
 def _array(text: str, start: int) -> Node:
