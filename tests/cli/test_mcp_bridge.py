@@ -4,8 +4,11 @@ import json
 import signal
 import socket
 
+import click
 import httpx
 import pytest
+
+from llm_mcp_hub.commands.remote import read_url
 
 from .mcp_process import LEGACY, MODERN, McpProcess
 
@@ -218,3 +221,32 @@ def test_a_token_file_that_is_empty_or_absent_is_said(run, tmp_path):
         done = run("mcp", "--url", "http://127.0.0.1:1", "--token-file", str(file))
         assert (done.returncode, done.stdout) == (1, "")
         assert f"{file} holds no access token" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://x", "127.0.0.1:8701", "localhost", "http://", "http:///x", "http://h:port", "http://h:0",
+     "http://h/?a=b", "http://h/#a", "http://a b", ""],
+)  # fmt: skip
+def test_what_is_no_address_of_a_hub_is_a_wrong_use_and_says_what_to_write(url):
+    with pytest.raises(click.BadParameter, match=r"Write http://HOST:PORT or https://HOST"):
+        read_url(click.Context(click.Command("mcp")), click.Option(["--url"]), url)
+
+
+def test_the_bridge_refuses_such_an_address_before_it_serves(run):
+    done = run("mcp", "--url", "ftp://x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "http://127.0.0.1:8642" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("http://127.0.0.1:8701/mcp", "http://127.0.0.1:8701"),
+        ("HTTPS://hub.example/below/mcp/", "https://hub.example/below"),
+        ("http://[::1]:1/", "http://[::1]:1"),
+        (None, None),
+    ],
+)
+def test_an_address_may_end_in_that_of_the_hub_s_mcp(url, read):
+    assert read_url(click.Context(click.Command("mcp")), click.Option(["--url"]), url) == read

@@ -231,6 +231,11 @@ def test_a_hub_that_is_not_there_yet_is_only_noted(install, home):
     assert entry("cursor", home)["url"] == "http://127.0.0.1:1/mcp"
 
 
+def test_the_address_of_the_hub_s_mcp_is_taken_for_the_hub_s(install, home):
+    assert install("cursor", "--url", "http://127.0.0.1:1/mcp/").returncode == 0
+    assert entry("cursor", home)["url"] == "http://127.0.0.1:1/mcp"
+
+
 def test_a_token_of_one_s_own_is_used_as_it_is(install, home, served, run, data_dir, tmp_path):
     file = tmp_path / "token"
     file.write_text(run("tokens", "create", "own", "--data-dir", str(data_dir)).stdout)
@@ -296,6 +301,7 @@ def test_settings_of_the_environment_that_the_client_will_not_know_are_named(run
         ["cursor", "--running", "--demo"],
         ["cursor", "--token-file", "x"],
         ["cursor", "--url", "127.0.0.1:8642"],
+        ["cursor", "--url", "ftp://127.0.0.1"],
     ],
 )
 def test_what_makes_no_sense_is_a_wrong_use(install, words):

@@ -14,11 +14,17 @@ import click
 from llm_mcp_hub.commands.mcp_install import install
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import note
+from llm_mcp_hub.commands.remote import read_url
 from llm_mcp_hub.log import configure_logging
 
 
 @click.group("mcp", invoke_without_command=True)
-@click.option("--url", metavar="URL", help="Use the hub that runs there, not one of its own.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=read_url,
+    help="Use the hub that runs there, not one of its own.",
+)
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -21,7 +21,7 @@ from llm_mcp_hub.commands.mcp_entry import Wish, entry_of, own_token_file
 from llm_mcp_hub.commands.mcp_token import read_token, token_for
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import note
-from llm_mcp_hub.commands.remote import Remote, address_of
+from llm_mcp_hub.commands.remote import Remote, address_of, read_url
 from llm_mcp_hub.commands.tokens import read_scopes
 from llm_mcp_hub.config_sources import CONFIG_VARIABLE, ENVIRONMENT_PREFIX
 from llm_mcp_hub.domain.access import Scope
@@ -34,7 +34,12 @@ PLACEHOLDER = "ACCESS_TOKEN"
 @click.command("install")
 @click.argument("client", type=click.Choice(list(CLIENTS)))
 @click.option("--running", is_flag=True, help="Use the hub that `serve` runs, not one of its own.")
-@click.option("--url", metavar="URL", help="Use the hub that runs there.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=read_url,
+    help="Use the hub that runs there.",
+)
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -81,8 +86,6 @@ def install(
         raise click.UsageError("--demo is for a hub of the client's own, --token-file for --url.")
     config = place.read({"demo": demo or None})
     address = address_of(place, url) if running or url is not None else None
-    if address is not None and not address.startswith(("http://", "https://")):
-        raise click.UsageError("--url begins with http:// or https://.")
     one = CLIENTS[client]
     wish = Wish(
         client=one,

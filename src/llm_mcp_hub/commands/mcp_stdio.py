@@ -57,7 +57,7 @@ def bridged(url: str, token_file: Path | None) -> Serve:
     token = None if token_file is None else read_token(token_file)
 
     async def serve(incoming: Incoming, outgoing: Outgoing) -> None:
-        await bridge(incoming, outgoing, url.rstrip("/"), token)
+        await bridge(incoming, outgoing, url, token)
 
     return serve
 

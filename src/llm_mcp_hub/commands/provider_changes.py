@@ -19,7 +19,7 @@ from llm_mcp_hub.commands.embedded import SETTLE_SECONDS, open_store
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import note, progress
 from llm_mcp_hub.commands.provider_setup import open_records
-from llm_mcp_hub.commands.remote import Remote, address_of, reach
+from llm_mcp_hub.commands.remote import Remote, address_of, reach, read_url
 from llm_mcp_hub.errors import NotAuthenticated, NotFound
 from llm_mcp_hub.services.access import LOCAL
 from llm_mcp_hub.services.provider_records import ProviderRecords
@@ -37,7 +37,12 @@ def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the name, and the options to reach a hub by; then those of every command."""
 
     @click.argument("name")
-    @click.option("--url", metavar="URL", help="Where the hub is. Default: here.")
+    @click.option(
+        "--url",
+        metavar="URL",
+        callback=read_url,
+        help="Where the hub is. Default: here.",
+    )
     @click.option(
         "--token-file",
         metavar="FILE",

@@ -16,6 +16,7 @@ from llm_mcp_hub.commands.embedded import open_hub, settle
 from llm_mcp_hub.commands.options import Place, hub_options
 from llm_mcp_hub.commands.output import progress, write_json, write_table
 from llm_mcp_hub.commands.provider_changes import add, drain, remove, restart, resume
+from llm_mcp_hub.commands.remote import read_url
 from llm_mcp_hub.commands.times import days_left
 from llm_mcp_hub.commands.watch import watch
 from llm_mcp_hub.config import HubConfig
@@ -27,7 +28,12 @@ from llm_mcp_hub.services.status import ProviderReport
 @click.option("--demo", is_flag=True, help="Turn the echo provider on.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("--watch", "watching", is_flag=True, help="Show the workers of a running hub.")
-@click.option("--url", metavar="URL", help="With --watch: where the hub is. Default: here.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=read_url,
+    help="With --watch: where the hub is. Default: here.",
+)
 @click.option(
     "--token-file",
     metavar="FILE",

@@ -14,7 +14,9 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import click
 import msgspec
 from msgspec import Struct
 
@@ -72,6 +74,29 @@ class Remote(Struct, frozen=True):
             return bool(self.call("GET", "/health/live")["status"] == "alive")
         except (Unavailable, NotFound, KeyError, TypeError):
             return False
+
+
+def read_url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The hub's address from a `--url`, without a slash at the end; also from that of its `/mcp`.
+
+    Raises:
+        BadParameter: It is none.
+    """
+    if value is None:
+        return None
+    text = value.strip().rstrip("/").removesuffix("/mcp").rstrip("/")
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    odd = any(character.isspace() or character in "?#" for character in text)
+    if not has_host or odd or parts.scheme not in {"http", "https"}:
+        raise click.BadParameter(
+            f"{value!r} is not the address of a hub. Write http://HOST:PORT or https://HOST, such "
+            "as http://127.0.0.1:8642."
+        )
+    return parts.geturl()
 
 
 def address_of(place: Place, url: str | None) -> str:
