@@ -6,6 +6,7 @@ without a principal that has its scope.
 """
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from litestar.types import Scope as AsgiScope
 from llm_mcp_hub.config import ServerConfig
 from llm_mcp_hub.config_checks import LOOPBACK
 from llm_mcp_hub.domain.access import Principal, Scope
-from llm_mcp_hub.errors import NotPermitted
+from llm_mcp_hub.errors import InvalidRequest, NotPermitted
 from llm_mcp_hub.services.access import AccessService, is_vendor_key, require
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -32,6 +33,7 @@ TOKEN_HEADER = b"x-api-key"
 SECURITY_WITH_HEADER = [*SECURITY, {"AccessTokenHeader": list[str]()}]
 """For `security=` of the routes that take an access token in `TOKEN_HEADER`, too."""
 
+_HOST = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]*))(?::[0-9]*)?")
 _PRINCIPAL = "hub_principal"
 
 
@@ -58,6 +60,7 @@ class Gate:
 
         Raises:
             NotPermitted: A foreign Host or Origin, or a missing scope.
+            InvalidRequest: Two hosts.
             NotAuthenticated: No working access token.
         """
         presented = _bearer(self.check_site(scope))
@@ -73,11 +76,14 @@ class Gate:
 
         Raises:
             NotPermitted: The request is not meant for this hub.
+            InvalidRequest: It says two hosts.
         """
         host = authorization = b""
         origin: bytes | None = None
         for name, value in scope["headers"]:
             if name == b"host":
+                if host not in (b"", value):
+                    raise InvalidRequest("Send one Host header, not several.", param="Host")
                 host = value
             elif name == b"authorization":
                 authorization = value
@@ -152,9 +158,9 @@ def _either(bearer: str | None, scope: AsgiScope) -> str | None:
 
 
 def _host_name(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
+    """The name without its port; all of it if there is something else, so that nobody has it."""
+    match = _HOST.fullmatch(host)
+    return host if match is None else (match.group(1) or match.group(2)).lower()
 
 
 def _is_address(name: str) -> bool:
