@@ -1,7 +1,11 @@
 """The composition root: a configuration in, an application out."""
 
-from litestar import Litestar
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Litestar, Response, Router
 from litestar.config.cors import CORSConfig
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
@@ -20,12 +24,21 @@ EXPOSED_HEADERS = [
     "X-Turn-ID",
     *MODEL_HEADERS,
     "X-Hub-Ignored",
+    "Idempotent-Replayed",
+    "request-id",
     "X-Should-Retry",
     "Retry-After",
     *LIMIT_HEADERS,
     "Mcp-Session-Id",
 ]
 """What a web page of an allowed origin may read of a reply beside its body."""
+
+
+def _no_page_of_litestar_s(response: Response[Any]) -> Response[Any]:
+    """Litestar answers with a page of its own where it has no document; the hub with its errors."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        raise NotFoundException
+    return response
 
 
 def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Litestar:
@@ -54,6 +67,12 @@ def create_app(config: HubConfig | None = None, *, hub: Hub | None = None) -> Li
             version=__version__,
             description="Your Claude and Gemini subscriptions as an OpenAI-compatible API.",
             path="/schema",
+            openapi_router=Router(
+                "/schema",
+                route_handlers=[],
+                include_in_schema=False,
+                after_request=_no_page_of_litestar_s,
+            ),
             render_plugins=[JsonRenderPlugin(path="/openapi.json"), YamlRenderPlugin()],
         ),
     )

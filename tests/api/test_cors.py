@@ -35,7 +35,8 @@ def test_an_allowed_page_can_read_the_reply(open_hub: httpx.Client) -> None:
     reply = open_hub.post("/v1/chat/completions", json=body, headers={"origin": PAGE})
     assert reply.status_code == 200
     assert reply.headers["access-control-allow-origin"] == PAGE
-    assert "X-Session-ID" in reply.headers["access-control-expose-headers"]
+    exposed = reply.headers["access-control-expose-headers"].split(", ")
+    assert {"X-Session-ID", "Idempotent-Replayed", "request-id"} <= set(exposed)
 
 
 def test_any_other_page_is_refused(open_hub: httpx.Client) -> None:
