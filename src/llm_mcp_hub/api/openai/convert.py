@@ -165,6 +165,10 @@ def _message(message: ChatMessage, where: str) -> Message:
                 f"{where}.function_call is obsolete: use `tool_calls`.",
                 param=f"{where}.function_call",
             )
+        if message.audio is not None:
+            raise UnsupportedParameter(
+                f"{where}.audio: only text and images can be sent.", param=f"{where}.audio"
+            )
         parts = _parts(message.content, f"{where}.content")
         if message.refusal and not parts:
             parts = (TextPart(message.refusal),)

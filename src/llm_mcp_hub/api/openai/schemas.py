@@ -96,6 +96,7 @@ class AssistantMessage(Struct, frozen=True, tag="assistant", tag_field="role"):
     tool_calls: list[ToolCall] | None = None
     function_call: Any = None
     refusal: str | None = None
+    audio: Any = None
 
 
 class ToolMessage(Struct, frozen=True, tag="tool", tag_field="role"):
