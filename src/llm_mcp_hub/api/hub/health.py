@@ -1,10 +1,11 @@
 """`GET /health` and below: for load balancers, dashboards and people.
 
 `/health`, `/health/live` and `/health/ready` need no access token, and say nothing that would
-need one. `/health/tokens` tells of logins and needs one.
+need one; to `HEAD` they answer alike, as probes ask. `/health/tokens` tells of logins and needs
+one.
 """
 
-from litestar import Response, get
+from litestar import HttpMethod, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -67,4 +68,10 @@ def health_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
     async def tokens() -> TokenList:
         return TokenList(hub.status.tokens())
 
-    return [health, live, ready, tokens]
+    heads = [
+        route(path, http_method=[HttpMethod.HEAD], guards=open_to_all, include_in_schema=False)(
+            handler.fn
+        )
+        for path, handler in (("/health", health), ("/health/live", live), ("/health/ready", ready))
+    ]
+    return [health, live, ready, tokens, *heads]

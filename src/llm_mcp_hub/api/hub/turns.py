@@ -40,7 +40,9 @@ DOCUMENTED_EVENTS_PATH = EVENTS_PATH.replace(":str", "")
 LAST_EVENT_HEADER = b"last-event-id"
 
 AnyRequest = Request[None, None, State]
-TurnId = Annotated[str, PathParameter(pattern=TURN_ID_PATTERN)]
+TurnId = Annotated[str, PathParameter(schema_extra={"pattern": TURN_ID_PATTERN})]
+"""Whatever has another form is no turn, rather than a wrong request."""
+
 Owner = Annotated[
     str | None,
     QueryParameter(name="owner", description="Of another principal; needs the scope `admin`."),
@@ -114,6 +116,8 @@ def turn_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
         summary="How a turn is doing, and its answer",
     )
     async def get_turn(request: AnyRequest, turn_id: TurnId, owner: Owner = None) -> TurnObject:
+        if not is_turn_id(turn_id):
+            raise unknown_turn(turn_id)
         principal = _owner(request.scope, owner)
         with _told_why(hub, principal, turn_id):
             return turn_object(await look(hub.journals, principal, turn_id))
