@@ -124,7 +124,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _the_only(known: str | None, raw: bytes, header: str) -> str:
-    value = raw.decode("latin-1")
+    value = raw.decode("latin-1").strip(" \t")  # white space around a value is no part of it
     if known is not None and known != value:
         raise InvalidRequest(f"Send one {header}, not several.", param=header)
     return value
