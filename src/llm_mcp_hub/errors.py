@@ -143,6 +143,12 @@ class RequestTooLarge(BadRequest):
     code = "request_too_large"
 
 
+class BodyEncoded(BadRequest):
+    """The body is compressed, or otherwise encoded."""
+
+    code = "unsupported_media_type"
+
+
 class KeyReused(BadRequest):
     """The `Idempotency-Key` names another request of this principal's."""
 

@@ -183,6 +183,8 @@ def test_a_request_that_makes_no_sense(http, change, param):
         ({"stop": ["x"]}, "stop"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
          "messages[0].content[0]"),
+        ({"messages": [*GOOD["messages"], {"role": "assistant", "audio": {"id": "a"}}]},
+         "messages[1].audio"),
         ({"messages": [{"role": "function", "name": "f"}]}, "messages[0].role"),
     ],
 )  # fmt: skip
@@ -395,3 +397,137 @@ def test_details_stay_in_the_log(http):
         body = {"model": "scripted/one", "messages": [{"role": "user", "content": order}]}
 
         assert "secret" not in http.post(CHAT, json=body).text
+
+
+@pytest.mark.parametrize("path", ["/schema/swagger", "/schema/nope", "/schema/a.json"])
+def test_a_document_that_is_not_there_is_no_page(http, path):
+    refused(http.get(path), 404, "route_not_found")
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("/v1/events?event=bogus", "event"),
+        ("/v1/sessions?all=maybe", "all"),
+        ("/v1/sessions?q=" + "x" * 201, "q"),
+    ],
+)
+def test_a_parameter_is_called_as_its_caller_calls_it(http, query, param):
+    error = refused(http.get(query), 400, "invalid_request")
+
+    assert error["param"] == param
+    assert error["message"].startswith(f"{param}: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"", None),
+        (b"[]", None),
+        (b"{}", "name"),
+        (b'{"name": "a", "odd": 1}', "odd"),
+        (b'{"name": 1}', "name"),
+        (b'{"name": "\xff"}', None),
+        (b"\xff", None),
+        (NESTED.encode(), None),
+    ],
+)
+def test_a_body_that_the_hub_s_own_routes_can_not_understand(http, body, param):
+    error = refused(http.post("/v1/access-tokens", content=body), 400, "invalid_request")
+
+    assert error["param"] == param
+    assert "data" not in error["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/responses", "/v1/access-tokens"])
+@pytest.mark.parametrize("body", [b"\xff", b'{"a\xff": 1}'])
+def test_a_body_that_is_not_utf_8_is_called_so(http, path, body):
+    response = http.post(path, content=body)
+
+    assert response.status_code == 400
+    assert "The body is not UTF-8." in response.text
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/access-tokens"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+def test_a_compressed_body_is_refused_as_such(http, path, coding):
+    response = http.post(path, content=b"\x1f\x8b", headers={"content-encoding": coding})
+
+    error = refused(response, 415, "unsupported_media_type")
+    assert "send it without Content-Encoding" in error["message"]
+
+
+def test_a_body_that_says_it_is_not_encoded_is_read(http):
+    assert http.post(CHAT, json=GOOD, headers={"content-encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize("turn", ["x", "turn-0", "turn-" + "0" * 24])
+@pytest.mark.parametrize("rest", ["", "/events"])
+def test_a_turn_that_never_was_is_not_found_whatever_its_id_looks_like(http, turn, rest):
+    refused(http.get(f"/v1/turns/{turn}{rest}"), 404, "turn_not_found")
+
+
+def exchange(hub, *headers: str) -> bytes:
+    """The answer to a chat with these headers exactly, as bytes."""
+    address = urlsplit(hub.base_url)
+    body = json.dumps(GOOD)
+    lines = [
+        f"POST {CHAT} HTTP/1.1",
+        f"Authorization: {hub.headers()['authorization']}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    ]
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode("latin-1"))
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def test_white_space_around_a_header_s_value_is_no_part_of_it(hub):
+    answer = exchange(
+        hub, "Host: 127.0.0.1", "X-Session-ID:\t blank \t", "Idempotency-Key: blank-key \t "
+    )
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"x-session-id: blank\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:8701.evil.com",
+        "localhost:x",
+        "[::1].evil.com",
+        "[::1]:1.evil.com",
+        "[::1",
+        "a:1:2",
+    ],
+)
+def test_a_host_that_only_begins_like_this_hub_s_is_refused(hub, host):
+    assert exchange(hub, f"Host: {host}").startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:", "[::1]", "[::1]:8701"])
+def test_a_host_of_this_hub_s_is_let_in_with_any_port(hub, host):
+    assert exchange(hub, f"Host: {host}").startswith(b"HTTP/1.1 200 ")
+
+
+def test_two_hosts_are_refused_rather_than_guessed_at(hub):
+    answer = exchange(hub, "Host: 127.0.0.1", "Host: localhost")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Send one Host header" in answer
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_probes_that_ask_with_head_are_answered(hub, path):
+    response = httpx.head(hub.base_url + path)
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert (
+        response.headers["content-length"]
+        == httpx.get(hub.base_url + path).headers["content-length"]
+    )

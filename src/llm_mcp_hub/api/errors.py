@@ -5,6 +5,7 @@ Guarantee: every failing path, 404 and 405 included, answers with the same body 
 """
 
 import math
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +25,10 @@ from msgspec import Struct
 from llm_mcp_hub import errors
 from llm_mcp_hub.errors import HubError
 
+_BODY = "data"
+"""What Litestar calls the body; its callers never see that name."""
+_FIELD = re.compile(r" field `(.*)`\Z", re.DOTALL)
+
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 STATUS: dict[type[HubError], tuple[int, str]] = {
@@ -33,6 +38,7 @@ STATUS: dict[type[HubError], tuple[int, str]] = {
     errors.UnsupportedParameter: (400, "invalid_request_error"),
     errors.ContextTooLong: (400, "invalid_request_error"),
     errors.RequestTooLarge: (413, "invalid_request_error"),
+    errors.BodyEncoded: (415, "invalid_request_error"),
     errors.KeyReused: (422, "invalid_request_error"),
     errors.NoPreviousResponse: (400, "invalid_request_error"),
     errors.NotAuthenticated: (401, "authentication_error"),
@@ -186,6 +192,11 @@ ERROR_HEADERS = [ResponseHeader(name="x-should-retry", documentation_only=True)]
 def _invalid(error: ValidationException) -> errors.InvalidRequest:
     extra = error.extra if isinstance(error.extra, list) and error.extra else []
     first = extra[0] if extra and isinstance(extra[0], dict) else {}
-    param = first.get("key")
-    message = first.get("message") or error.detail
-    return errors.InvalidRequest(f"{param}: {message}" if param else str(message), param=param)
+    key = first.get("key")
+    message = str(first.get("message") or error.detail)
+    if key != _BODY:
+        return errors.InvalidRequest(f"{key}: {message}" if key else message, param=key)
+    if message == f"'{_BODY}'":
+        return errors.InvalidRequest("The request needs a body.")
+    field = _FIELD.search(message)
+    return errors.InvalidRequest(f"The body: {message}", param=field.group(1) if field else None)

@@ -4,6 +4,7 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from llm_mcp_hub.api.anthropic.messages import messages_handlers
+from llm_mcp_hub.api.body import HubRequest
 from llm_mcp_hub.api.errors import handle_error
 from llm_mcp_hub.api.gate import Gate
 from llm_mcp_hub.api.hub.access_tokens import access_token_handlers
@@ -47,4 +48,9 @@ def hub_router(hub: Hub, path: str, mcp: McpRoutes, mounts: Mounts) -> Router:
         *mcp.handlers(gate),
         *mounts.handlers(gate),
     ]
-    return Router(path=path, route_handlers=handlers, exception_handlers={Exception: handle_error})
+    return Router(
+        path=path,
+        route_handlers=handlers,
+        exception_handlers={Exception: handle_error},
+        request_class=HubRequest,
+    )

@@ -14,12 +14,12 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from llm_mcp_hub.api.answer import Answer, AnswerForm, AnyTurn, ErrorBody
-from llm_mcp_hub.api.body import ClientGone, read_body
+from llm_mcp_hub.api.body import NOT_UTF_8, ClientGone, is_utf_8, read_body
 from llm_mcp_hub.api.errors import as_hub_error
 from llm_mcp_hub.api.session_hints import SessionHints
 from llm_mcp_hub.api.turn_request import TurnCall, turn_call
 from llm_mcp_hub.domain.access import Principal
-from llm_mcp_hub.errors import MethodNotAllowed
+from llm_mcp_hub.errors import HubError, InvalidRequest, MethodNotAllowed
 from llm_mcp_hub.hub import Hub
 from llm_mcp_hub.services.attempts import AwaitedTurn
 from llm_mcp_hub.services.command import ChatCommand
@@ -50,6 +50,7 @@ def turn_handler(
             await send({"type": "websocket.close", "code": 1000, "reason": "Use POST."})
             return
         answer = Answer(receive, send, error_body)
+        body = b""
         try:
             if scope.get("method") != "POST":
                 raise MethodNotAllowed("Use POST on this path; see `GET /schema`.")
@@ -60,9 +61,16 @@ def turn_handler(
             return
         except Exception as error:  # noqa: BLE001  # every failure becomes an answer
             with suppress(ClientGone):
-                await answer.fail(as_hub_error(error))
+                await answer.fail(_with_its_cause(as_hub_error(error), body))
 
     return turn_route
+
+
+def _with_its_cause(error: HubError, body: bytes) -> HubError:
+    """An error that can't say where the body is wrong, or that the body is no text at all."""
+    if isinstance(error, InvalidRequest) and error.param is None and not is_utf_8(body):
+        return InvalidRequest(NOT_UTF_8)
+    return error
 
 
 class FollowedAnswer:

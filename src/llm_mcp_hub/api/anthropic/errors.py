@@ -23,6 +23,7 @@ TYPES = {
     409: "conflict_error",
     410: "api_error",
     413: "request_too_large",
+    415: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
     500: "api_error",

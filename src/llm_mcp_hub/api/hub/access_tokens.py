@@ -112,7 +112,7 @@ def access_token_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         guards=admin,
         security=SECURITY,
         tags=["access tokens"],
-        responses=error_responses(409, 413),
+        responses=error_responses(409, 413, 415),
         summary="Make an access token; the answer has its text, this once",
     )
     async def create_access_token(data: JSONBody[CreateAccessToken]) -> NewAccessToken:
@@ -147,7 +147,7 @@ def access_token_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         guards=admin,
         security=SECURITY,
         tags=["access tokens"],
-        responses=error_responses(404, 409, 413),
+        responses=error_responses(404, 409, 413, 415),
         summary="Change what an access token allows",
     )
     async def update_access_token(

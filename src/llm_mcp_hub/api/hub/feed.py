@@ -32,9 +32,9 @@ def feed_handlers(hub: Hub, gate: Gate) -> list[BaseRouteHandler]:
         summary="What happens in this hub, as it happens",
     )
     async def get_events(
-        names: Annotated[list[EventName] | None, QueryParameter(name="event")] = None,
+        event: Annotated[list[EventName] | None, QueryParameter(name="event")] = None,
     ) -> ASGIApp:
-        return _Feed(hub.events, tuple(names or ()))
+        return _Feed(hub.events, tuple(event or ()))
 
     return [get_events]
 

@@ -90,7 +90,7 @@ def provider_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         guards=admin,
         security=SECURITY,
         tags=["providers"],
-        responses=error_responses(409),
+        responses=error_responses(409, 415),
         summary="Add a provider of an installed plugin's",
     )
     async def add_provider(

@@ -42,7 +42,7 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         owner: Owner = None,
         limit: Annotated[int, QueryParameter(name="limit", ge=1, le=200)] = 50,
         cursor: Annotated[str | None, QueryParameter(name="cursor")] = None,
-        everybody: Annotated[
+        all: Annotated[  # noqa: A002  # errors name a parameter by its name here
             bool | None,
             QueryParameter(
                 name="all",
@@ -50,7 +50,7 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
                 "unless it names an owner or says `false`.",
             ),
         ] = None,
-        search: Annotated[
+        q: Annotated[
             str,
             QueryParameter(
                 name="q",
@@ -62,9 +62,8 @@ def session_handlers(hub: Hub, gate: Gate) -> list[HTTPRouteHandler]:
         order: Annotated[Literal["asc", "desc"], QueryParameter(name="order")] = "desc",
     ) -> SessionList:
         principal = caller(request.scope)
-        if everybody is None:
-            everybody = owner is None and principal.may(Scope.ADMIN)
-        listing = Listing(sort, order == "asc", search_words(search))
+        everybody = owner is None and principal.may(Scope.ADMIN) if all is None else all
+        listing = Listing(sort, order == "asc", search_words(q))
         page = await hub.sessions.list(
             principal, owner, limit, cursor, everybody=everybody, listing=listing
         )
