@@ -6,6 +6,7 @@
     │   ├── UnsupportedParameter
     │   ├── ContextTooLong
     │   ├── RequestTooLarge
+    │   ├── BodyEncoded         the body is compressed
     │   ├── KeyReused           the Idempotency-Key came with another request before
     │   └── NoPreviousResponse  the answer to go on from is not kept
     ├── NotAuthenticated        no access token, or one the hub does not know

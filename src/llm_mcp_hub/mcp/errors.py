@@ -24,6 +24,7 @@ CODES: dict[type[HubError], int | None] = {
     errors.UnsupportedParameter: TOOL_RESULT,
     errors.ContextTooLong: TOOL_RESULT,
     errors.RequestTooLarge: TOOL_RESULT,
+    errors.BodyEncoded: TOOL_RESULT,
     errors.KeyReused: TOOL_RESULT,
     errors.NoPreviousResponse: TOOL_RESULT,
     errors.NotAuthenticated: INVALID_REQUEST,
