@@ -73,7 +73,7 @@ def test_the_sign_in_page_can_be_used_by_everybody(lived_in, make_screen, axe, s
     assert violations(window.page, axe) == []
 
 
-@pytest.mark.parametrize("name", ["overview", "sessions", "usage"])
+@pytest.mark.parametrize("name", ["overview", "sessions", "session", "usage"])
 def test_it_can_be_used_in_korean_on_a_phone(lived_in, make_screen, axe, name):
     window = make_screen(lived_in, locale="ko-KR", viewport={"width": 390, "height": 844})
     window.sign_in()

@@ -15,7 +15,8 @@ EVIL = (
     "# Plan\n<script>window.evil = 1</script>"
     '<img src=x onerror="window.evil = 2">\n\n'
     "[a link](javascript:window.evil=3) and [a good one](https://example.org/)\n\n"
-    "```python\nprint('<b>')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    "```python\nprint('<b>')\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+    "3. third\n4. fourth\n\n- a point\n- another"
 )
 PLACES = {
     "Providers": "Providers",
@@ -72,6 +73,9 @@ def test_a_message_s_html_is_text_and_none_of_its_scripts_runs(screen, hub):
     expect(page.get_by_text("<script>window.evil = 1</script>").first).to_be_visible()
     expect(page.locator(".words pre").first).to_contain_text("print('<b>')")
     expect(page.locator(".words table").first).to_be_visible()
+    marks = "list => [list.start, getComputedStyle(list.querySelector('li')).listStyleType]"
+    assert page.locator(".words ol").first.evaluate(marks) == [3, "decimal"]
+    assert page.locator(".words ul").first.evaluate(marks)[1] == "disc"
     assert page.locator("main script, main img").count() == 0
     link = page.get_by_role("link", name="a link").first
     assert "javascript" not in (link.get_attribute("href") or "")
@@ -237,10 +241,36 @@ def test_korean_is_chosen_by_the_browser_and_by_hand(hub, make_screen):
 @pytest.mark.parametrize("width", [360, 820, 1920])
 def test_nothing_is_wider_than_the_window(hub, make_screen, width):
     window = make_screen(hub, viewport={"width": width, "height": 780})
+    window.page.goto(f"{hub.base_url}/admin")
+    expect(window.page.locator("#token")).to_be_visible()
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= width
     window.sign_in()
     for path in ("/", "/providers", "/sessions", "/usage", "/playground", "/access", "/settings"):
         page = window.open(path)
+        if path == "/providers":
+            page.get_by_text("Workers one by one").click()
+            expect(page.locator("tbody td").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+LINES = """one => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  return new Set([...range.getClientRects()].map(box => Math.round(box.bottom))).size;
+}"""
+
+
+def test_korean_words_are_not_broken_on_a_phone(hub, make_screen):
+    window = make_screen(hub, locale="ko-KR", viewport={"width": 390, "height": 780})
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("개요")
+    words = window.open("/settings").get_by_text("기본값", exact=True)
+    assert words.first.evaluate(LINES) == 1
+    words = window.open("/access").get_by_role("button", name="폐기").first
+    assert words.evaluate(LINES) == 1
+    page = window.open("/providers")
+    page.get_by_text("워커 목록").click()
+    assert page.get_by_text("여유", exact=True).first.evaluate(LINES) == 1
 
 
 def test_on_a_phone_the_menu_leads_everywhere_by_keyboard(hub, make_screen):
