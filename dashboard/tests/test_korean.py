@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import llm_mcp_hub_claude.credentials as claude_logins
 from llm_mcp_hub import errors
 from llm_mcp_hub.domain.status import ProviderState
+from llm_mcp_hub.providers.registry import Entry, Origin
 from llm_mcp_hub.services import alerts
 from llm_mcp_hub.testing.hub import create_test_hub
 from llm_mcp_hub_dashboard.ui import korean, views
@@ -42,6 +43,12 @@ def test_sentences_one_after_the_other_are_all_told():
     assert translated(said) == (
         "Claude Code에 로그인되어 있지 않습니다. `llm-mcp-hub setup second`을(를) 실행하세요."
     )
+
+
+@pytest.mark.parametrize("state", [{"draining": True}, {"leaving": True}])
+def test_why_a_provider_takes_no_new_turn_is_known(state):
+    refusal = Entry("echo", "echo", Origin.ADDED, **state).refusal
+    assert translated(refusal.message) != refusal.message
 
 
 def test_what_is_known_in_part_stays_english_as_a_whole():

@@ -232,10 +232,30 @@ def test_korean_is_chosen_by_the_browser_and_by_hand(hub, make_screen):
     window.sign_in()
     expect(window.page.locator("main h1")).to_have_text("개요")
     expect(window.page.locator("#health")).to_contain_text("정상")
+    expect(window.page).to_have_title("개요 · LLM MCP Hub")
+    expect(window.page.locator("html")).to_have_attribute("lang", "ko")
     window.page.get_by_role("button", name="English").click()
     expect(window.page.locator("main h1")).to_have_text("Overview")
+    expect(window.page).to_have_title("Overview · LLM MCP Hub")
+    expect(window.page.locator("html")).to_have_attribute("lang", "en")
     window.page.reload()
     expect(window.page.locator("main h1")).to_have_text("Overview")
+
+
+@pytest.mark.parametrize(
+    ("locale", "said", "link", "overview"),
+    [
+        ("en-GB", "There is no such page", "Go to the overview", "Overview"),
+        ("ko-KR", "그런 페이지가 없습니다", "개요로 가기", "개요"),
+    ],
+)
+def test_where_there_is_no_page_a_link_leads_back(hub, make_screen, locale, said, link, overview):
+    window = make_screen(hub, locale=locale)
+    window.sign_in()
+    page = window.open("/nothing")
+    expect(page.locator("main h1")).to_have_text(said)
+    page.get_by_role("link", name=link).click()
+    expect(page.locator("main h1")).to_have_text(overview)
 
 
 @pytest.mark.parametrize("width", [360, 820, 1920])

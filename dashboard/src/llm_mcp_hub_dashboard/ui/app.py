@@ -6,6 +6,7 @@ import reflex as rx
 import structlog
 
 from llm_mcp_hub_dashboard.server.admins import Admins
+from llm_mcp_hub_dashboard.ui.frame import not_found
 from llm_mcp_hub_dashboard.ui.leaving import lost_connection, watch_for_failures
 from llm_mcp_hub_dashboard.ui.screens.access import Access, access
 from llm_mcp_hub_dashboard.ui.screens.overview import Overview, overview
@@ -17,21 +18,27 @@ from llm_mcp_hub_dashboard.ui.screens.settings import Settings, settings
 from llm_mcp_hub_dashboard.ui.screens.tokens import Tokens, tokens
 from llm_mcp_hub_dashboard.ui.screens.usage import Usage, usage
 from llm_mcp_hub_dashboard.ui.session import OnlyAdmins
-from llm_mcp_hub_dashboard.ui.text import Prefs
+from llm_mcp_hub_dashboard.ui.text import Prefs, t
 from llm_mcp_hub_dashboard.ui.top import Top
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-PAGES: tuple[tuple[str, str, Any, list[Any]], ...] = (
-    ("/", "Overview", overview, [Overview.watch]),
-    ("/providers", "Providers", providers, [Providers.watch]),
-    ("/tokens", "Tokens", tokens, [Tokens.watch]),
-    ("/sessions", "Sessions", sessions, [Sessions.watch]),
-    ("/session", "Session", session, [Conversation.begin, Conversation.watch, Conversation.follow]),
-    ("/usage", "Usage", usage, [Usage.watch]),
-    ("/playground", "Playground", playground, [Playground.watch]),
-    ("/access", "Access", access, [Access.watch]),
-    ("/settings", "Settings", settings, [Settings.watch]),
+PAGES: tuple[tuple[str, Any, Any, list[Any]], ...] = (
+    ("/", t("Overview", "개요"), overview, [Overview.watch]),
+    ("/providers", t("Providers", "제공자"), providers, [Providers.watch]),
+    ("/tokens", t("Tokens", "로그인 토큰"), tokens, [Tokens.watch]),
+    ("/sessions", t("Sessions", "세션"), sessions, [Sessions.watch]),
+    (
+        "/session",
+        t("Session", "세션"),
+        session,
+        [Conversation.begin, Conversation.watch, Conversation.follow],
+    ),
+    ("/usage", t("Usage", "사용량"), usage, [Usage.watch]),
+    ("/playground", t("Playground", "플레이그라운드"), playground, [Playground.watch]),
+    ("/access", t("Access", "접근 권한"), access, [Access.watch]),
+    ("/settings", t("Settings", "설정"), settings, [Settings.watch]),
+    ("404", t("Not found", "찾을 수 없음"), not_found, []),
 )
 """Route, title, page, and what runs for as long as it is open."""
 
@@ -62,7 +69,7 @@ def create_app(admins: Admins | None = None) -> rx.App:
         app.add_page(
             page,
             route=route,
-            title=f"{title} · LLM MCP Hub",
+            title=title + " · LLM MCP Hub",
             on_load=[Prefs.settle, Top.watch, *watches],
         )
     if admins is not None:

@@ -9,7 +9,7 @@ from llm_mcp_hub_dashboard.ui.leaving import goodbye
 from llm_mcp_hub_dashboard.ui.notices import notices
 from llm_mcp_hub_dashboard.ui.parts import dot
 from llm_mcp_hub_dashboard.ui.session import Tab
-from llm_mcp_hub_dashboard.ui.text import KOREAN, Prefs, hub_words, t
+from llm_mcp_hub_dashboard.ui.text import KOREAN, Prefs, hub_words, t, tell_language
 from llm_mcp_hub_dashboard.ui.top import Top
 
 PLACES = (
@@ -67,8 +67,23 @@ def screen(place: str, title: Any, *content: Any, actions: Any = ()) -> rx.Compo
                 class_name="column",
             ),
             notices(),
+            tell_language(),
             class_name="shell",
-            lang=t("en", "ko"),
+        ),
+    )
+
+
+def not_found() -> rx.Component:
+    """What stands at an address where there is no screen."""
+    return screen(
+        "",
+        t("There is no such page", "그런 페이지가 없습니다"),
+        rx.el.p(
+            t(
+                "The address is mistyped, or what it led to is gone. ",
+                "주소가 잘못되었거나 그 화면이 더는 없습니다. ",
+            ),
+            rx.link(t("Go to the overview", "개요로 가기"), href="/"),
         ),
     )
 

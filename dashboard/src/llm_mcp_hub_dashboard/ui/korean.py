@@ -57,6 +57,14 @@ SENTENCES = {
         "제공자의 프로그램이 시작하다가 끝났거나 잘못 동작했습니다."
     ),
     "The last time: {}": "마지막 오류: {}",
+    "The provider {} is drained: an administrator has it take no new turn.": (
+        "관리자가 제공자 {}의 새 요청을 중지했습니다."
+    ),
+    "The provider {} is being removed and takes no new turn.": (
+        "제공자 {}을(를) 제거하는 중이며 새 요청을 받지 않습니다."
+    ),
+    "Use another.": "다른 제공자를 쓰세요.",
+    "Use another, or have it resumed: `{}`.": "다른 제공자를 쓰거나 `{}`(으)로 재개하세요.",
     "Run `{}`.": "`{}`을(를) 실행하세요.",
     "Run `{}` to log in again.": "`{}`을(를) 실행해 다시 로그인하세요.",
     "Run `{}` to install it for the hub alone.": "`{}`을(를) 실행해 허브 전용으로 설치하세요.",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import reflex as rx
+from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]  # has none
 
 
 class Prefs(rx.State):
@@ -45,3 +46,24 @@ def hub_words(english: Any, korean: Any, **props: Any) -> rx.Component:
 
 
 LOCALE = t("en-GB", "ko-KR")
+
+
+class _Spoken(Fragment):
+    """Tells the document which language its page is in; the built pages are said to be English."""
+
+    def add_hooks(self) -> list[str | rx.Var[object]]:
+        spoken = t("en", "ko")
+        return [
+            rx.Var(
+                f"useEffect(() => {{ document.documentElement.lang = {spoken}; }}, [{spoken}]);",
+                _var_data=spoken._get_all_var_data(),  # noqa: SLF001  # how Vars are made of Vars
+            )
+        ]
+
+    def add_imports(self) -> dict[str, str | list[str]]:
+        return {"react": ["useEffect"]}
+
+
+def tell_language() -> rx.Component:
+    """Without a trace on the page, tells browsers and screen readers which language it is in."""
+    return _Spoken.create()
