@@ -149,7 +149,7 @@ def test_an_access_token_s_limit_holds_until_it_is_revoked(hub, screen):
 
     assert [chat(), chat(), chat()] == [200, 200, 429]
     row = page.locator("tbody tr", has_text="narrow")
-    expect(row).to_contain_text("requests per minute: 2")
+    expect(row).to_contain_text("Requests per minute: 2")
     row.get_by_role("button", name="Revoke narrow").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Revoke").click()
     expect(row).to_have_count(0)

@@ -7,6 +7,7 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui import show
+from llm_mcp_hub_dashboard.ui.access_views import row
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, keep
 from llm_mcp_hub_dashboard.ui.parts import confirm, loaded, nothing, table, th
@@ -40,25 +41,6 @@ async def load(rest: Rest) -> dict[str, Any]:
     """The access tokens."""
     body = await rest.get("/v1/access-tokens")
     return {"tokens": [row(one, time.time()) for one in body["data"]]}
-
-
-def row(body: dict[str, Any], now: float) -> dict[str, Any]:
-    """An access token as a row."""
-    limits = {
-        name: value for name, value in (body.get("limits") or {}).items() if value is not None
-    }
-    expires_at = body["expires_at"]
-    return {
-        "id": body["id"],
-        "name": body["name"],
-        "scopes": sorted(body["scopes"]),
-        "priority": body["priority"],
-        "created_at": body["created_at"],
-        "expires_at": expires_at,
-        "expired": expires_at is not None and expires_at <= now,
-        "last_used_at": body.get("last_used_at"),
-        "limits": [f"{name.replace('_', ' ')}: {value}" for name, value in sorted(limits.items())],
-    }
 
 
 def access() -> rx.Component:
@@ -101,7 +83,7 @@ def _row(one: Any) -> rx.Component:
             rx.el.strong(one["name"]),
             rx.cond(
                 one["priority"] == "batch",
-                rx.badge("batch", color_scheme="gray", margin_left=".5rem"),
+                rx.badge(t("batch", "배치"), color_scheme="gray", margin_left=".5rem"),
             ),
         ),
         rx.el.td(
@@ -121,11 +103,11 @@ def _row(one: Any) -> rx.Component:
         ),
         rx.el.td(
             rx.cond(
-                one["limits"].to(list[str]).length() == 0,
+                one["limits"].to(list[dict[str, str]]).length() == 0,
                 "–",
                 rx.foreach(
-                    one["limits"].to(list[str]),
-                    lambda limit: rx.el.div(limit, class_name="small"),
+                    one["limits"].to(list[dict[str, str]]),
+                    lambda one: rx.el.div(t(one["text"], one["text_ko"]), class_name="small"),
                 ),
             )
         ),

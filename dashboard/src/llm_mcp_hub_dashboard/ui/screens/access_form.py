@@ -6,14 +6,10 @@ from typing import Any
 import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
+from llm_mcp_hub_dashboard.ui.access_views import DAYS, LIMITS, SCOPES, FormError, request
 from llm_mcp_hub_dashboard.ui.live import act
 from llm_mcp_hub_dashboard.ui.parts import field, note
-from llm_mcp_hub_dashboard.ui.text import t
-
-SCOPES = ("chat", "sessions", "admin")
-LIMITS = ("requests_per_minute", "requests_per_day", "tokens_per_day", "concurrent_turns")
-DAY = 86_400
-
+from llm_mcp_hub_dashboard.ui.text import hub_words, t
 
 BATCH = t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다")
 
@@ -22,12 +18,14 @@ class AccessForm(rx.State):
     """The form and the token that it made.
 
     Attributes:
+        trouble: What is wrong with what was entered; `trouble_ko` is the same in Korean.
         fresh: The new token's text, until it is put away.
     """
 
     is_open: bool = False
     sending: bool = False
     trouble: str = ""
+    trouble_ko: str = ""
     fresh: str = ""
     fresh_name: str = ""
 
@@ -51,9 +49,9 @@ class AccessForm(rx.State):
         """Create the token."""
         try:
             body = request(form, time.time())
-        except ValueError as error:
+        except FormError as error:
             async with self:
-                self.trouble = str(error)
+                self.trouble, self.trouble_ko = error.english, error.korean
             return
 
         async def create(rest: Rest) -> Any:
@@ -67,36 +65,6 @@ class AccessForm(rx.State):
             if made is not None:
                 self.is_open = False
                 self.fresh, self.fresh_name = made["token"], body["name"]
-
-
-def request(form: dict[str, Any], now: float) -> dict[str, Any]:
-    """What the form asks the hub for.
-
-    Raises:
-        ValueError: A number is none; the message is for the admin.
-    """
-    scopes = [scope for scope in SCOPES if form.get(f"scope-{scope}")]
-    if not scopes:
-        raise ValueError("Choose at least one scope. · 권한을 하나 이상 선택하세요.")
-    days = _number(form, "days")
-    return {
-        "name": str(form.get("name", "")).strip(),
-        "scopes": scopes,
-        "expires_at": None if days is None else now + days * DAY,
-        "priority": "batch" if form.get("batch") else "interactive",
-        "limits": {name: value for name in LIMITS if (value := _number(form, name)) is not None},
-    }
-
-
-def _number(form: dict[str, Any], name: str) -> int | None:
-    text = str(form.get(name, "")).strip()
-    if not text:
-        return None
-    if not text.isdigit() or not int(text):
-        raise ValueError(
-            f"{name}: a whole number above zero, or nothing. · 0보다 큰 정수 또는 빈칸."
-        )
-    return int(text)
 
 
 def fresh_token() -> rx.Component:
@@ -199,23 +167,18 @@ def _fields() -> list[rx.Component]:
             margin="0",
         ),
         field(
-            t("Ends after so many days (empty: never)", "만료까지 일수 (빈칸: 없음)"),
+            t(*DAYS),
             rx.input(name="days", id="token-days", input_mode="numeric"),
             "token-days",
         ),
         rx.el.div(
             *[
                 field(
-                    label,
+                    t(*label),
                     rx.input(name=name, id=f"token-{name}", input_mode="numeric"),
                     f"token-{name}",
                 )
-                for name, label in (
-                    ("requests_per_minute", t("Requests per minute", "분당 요청")),
-                    ("requests_per_day", t("Requests per day", "일일 요청")),
-                    ("tokens_per_day", t("Tokens per day", "일일 토큰")),
-                    ("concurrent_turns", t("Turns at once", "동시 요청")),
-                )
+                for name, label in LIMITS.items()
             ],
             display="grid",
             grid_template_columns="1fr 1fr",
@@ -231,7 +194,12 @@ def _fields() -> list[rx.Component]:
         ),
         rx.cond(
             AccessForm.trouble != "",
-            note("red", "circle-alert", AccessForm.trouble, role="alert"),
+            note(
+                "red",
+                "circle-alert",
+                hub_words(AccessForm.trouble, AccessForm.trouble_ko),
+                role="alert",
+            ),
         ),
         rx.flex(
             rx.dialog.close(

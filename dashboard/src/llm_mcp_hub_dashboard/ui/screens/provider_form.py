@@ -8,7 +8,7 @@ import reflex as rx
 from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui.live import act
 from llm_mcp_hub_dashboard.ui.parts import field, note
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.text import hub_words, t
 
 
 class ProviderForm(rx.State):
@@ -18,7 +18,7 @@ class ProviderForm(rx.State):
         kinds: What can be added.
         settings: JSON text.
         example: Names of the settings that the kind may be given.
-        trouble: What is wrong with what was entered.
+        trouble: What is wrong with what was entered; `trouble_ko` is the same in Korean.
     """
 
     is_open: bool = False
@@ -28,6 +28,7 @@ class ProviderForm(rx.State):
     settings: str = "{}"
     example: str = ""
     trouble: str = ""
+    trouble_ko: str = ""
     sending: bool = False
     _schemas: dict[str, Any] = {}
 
@@ -67,6 +68,7 @@ class ProviderForm(rx.State):
         except msgspec.DecodeError as error:
             async with self:
                 self.trouble = f"The settings are not a JSON object: {error}"
+                self.trouble_ko = f"설정이 JSON 객체가 아닙니다: {error}"
             return
         body = {"name": name, "kind": kind, "settings": settings}
 
@@ -157,7 +159,12 @@ def add_provider() -> rx.Component:
                         ),
                         rx.cond(
                             ProviderForm.trouble != "",
-                            note("red", "circle-alert", ProviderForm.trouble, role="alert"),
+                            note(
+                                "red",
+                                "circle-alert",
+                                hub_words(ProviderForm.trouble, ProviderForm.trouble_ko),
+                                role="alert",
+                            ),
                         ),
                         rx.flex(
                             rx.dialog.close(
