@@ -322,13 +322,34 @@ def test_an_access_token_is_made_shown_once_and_revoked(screen, hub):
     models = f"{hub.base_url}/v1/models"
     assert httpx.get(models, headers=hub.headers(text)).status_code == 200
     row = page.locator("tbody tr", has_text="n8n")
-    expect(row).to_contain_text("requests per minute: 60")
+    expect(row).to_contain_text("Requests per minute: 60")
     page.get_by_role("button", name="Done").click()
     expect(page.locator("#fresh-token")).to_have_count(0)
     row.get_by_role("button", name="Revoke").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Revoke").click()
     expect(row).to_have_count(0)
     assert httpx.get(models, headers=hub.headers(text)).status_code == 401
+
+
+def test_forms_say_in_korean_alone_what_is_wrong(hub, make_screen):
+    window = make_screen(hub, locale="ko-KR")
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("개요")
+    page = window.open("/access")
+    page.get_by_role("button", name="토큰 만들기").click()
+    page.get_by_label("이름").fill("korean")
+    page.get_by_label("분당 요청").fill("many")
+    page.get_by_role("button", name="만들기", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"분당 요청: [^A-Za-z]+"))
+    page.get_by_label("분당 요청").fill("60")
+    page.get_by_role("button", name="만들기", exact=True).click()
+    expect(page.locator("tbody tr", has_text="korean")).to_contain_text("분당 요청: 60")
+    page = window.open("/providers")
+    page.get_by_role("button", name="제공자 추가").click()
+    page.get_by_label("이름").fill("another")
+    page.get_by_label("설정 (JSON)").fill("not JSON")
+    page.get_by_role("button", name="추가", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("설정이 JSON 객체가 아닙니다")
 
 
 def test_usage_is_drawn_from_real_requests_and_exported(screen, hub):
@@ -343,3 +364,12 @@ def test_usage_is_drawn_from_real_requests_and_exported(screen, hub):
     assert download.value.suggested_filename == "usage-hour.csv"
     page.get_by_role("radio", name="Days").click()
     expect(page.locator(".recharts-line path").first).to_be_visible()
+    points = page.locator("circle.recharts-line-dot")
+    dashes = "all => [...new Set(all.map(one => getComputedStyle(one).strokeDasharray))]"
+    expect(points.first).to_be_visible()
+    assert points.evaluate_all(dashes) in (["0"], ["0px"])
+    page.get_by_role("radio", name="Months").click()
+    tick = page.locator(".chart text").first
+    expect(tick).to_have_text(re.compile(r"^[A-Z][a-z]+ \d{4}$"))
+    page.get_by_role("button", name="한국어").click()
+    expect(tick).to_have_text(re.compile(r"^\d{4}년 \d+월$"))

@@ -3,14 +3,16 @@
 from typing import Any
 
 import reflex as rx
-from reflex.vars import FunctionStringVar
+from reflex.vars import FunctionStringVar, VarData
 
 from llm_mcp_hub_dashboard.ui import show
 from llm_mcp_hub_dashboard.ui.parts import card
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.text import LOCALE, t
 
-NEAR = rx.Var(
-    "(s) => new Date(s * 1000).toLocaleString(undefined, {dateStyle: 'medium', timeStyle: 'short'})"
+NEAR = FunctionStringVar.create(
+    f"((s) => new Date(s * 1000).toLocaleString({LOCALE}, "
+    "{dateStyle: 'medium', timeStyle: 'short'}))",
+    _var_data=LOCALE._get_all_var_data(),  # noqa: SLF001  # how Vars are made of Vars
 )
 
 SECONDS = " s"
@@ -22,10 +24,10 @@ DURATION = FunctionStringVar.create(
 def ticks(bucket: rx.Var[Any]) -> FunctionStringVar[Any]:
     """How points in time stand below a chart whose buckets are as long as `bucket` says."""
     return FunctionStringVar.create(
-        f"((s) => {bucket} === 'hour' "
-        "? new Date(s * 1000).toLocaleTimeString(undefined, {hour: '2-digit', minute: '2-digit'}) "
-        ": new Date(s * 1000).toLocaleDateString(undefined, {month: 'short', day: 'numeric'}))",
-        _var_data=bucket._get_all_var_data(),  # noqa: SLF001  # how Vars are made of Vars
+        f"((s) => new Date(s * 1000).toLocaleString({LOCALE}, {bucket} === 'hour' "
+        f"? {{hour: '2-digit', minute: '2-digit'}} : {bucket} === 'month' "
+        "? {year: 'numeric', month: 'short'} : {month: 'short', day: 'numeric'}))",
+        _var_data=VarData.merge(LOCALE._get_all_var_data(), bucket._get_all_var_data()),  # noqa: SLF001  # how Vars are made of Vars
     )
 
 
@@ -54,7 +56,8 @@ def line_chart(
                         stroke_dasharray=dashes,
                         stroke_width=2,
                         type_="monotone",
-                        dot={"r": 2},
+                        # Solid also where the line has dashes: one point alone is all of it.
+                        dot={"r": 2, "fill": f"var(--{colour}-10)", "strokeDasharray": "0"},
                         connect_nulls=True,
                         is_animation_active=False,
                     )
