@@ -249,11 +249,14 @@ def test_korean_is_chosen_by_the_browser_and_by_hand(hub, make_screen):
         ("ko-KR", "그런 페이지가 없습니다", "개요로 가기", "개요"),
     ],
 )
-def test_where_there_is_no_page_a_link_leads_back(hub, make_screen, locale, said, link, overview):
+def test_where_there_is_no_page_a_link_leads_back(
+    hub, make_screen, axe, locale, said, link, overview
+):
     window = make_screen(hub, locale=locale)
     window.sign_in()
     page = window.open("/nothing")
     expect(page.locator("main h1")).to_have_text(said)
+    assert violations(page, axe) == []
     page.get_by_role("link", name=link).click()
     expect(page.locator("main h1")).to_have_text(overview)
 

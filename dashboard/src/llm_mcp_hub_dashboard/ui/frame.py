@@ -83,7 +83,7 @@ def not_found() -> rx.Component:
                 "The address is mistyped, or what it led to is gone. ",
                 "주소가 잘못되었거나 그 화면이 더는 없습니다. ",
             ),
-            rx.link(t("Go to the overview", "개요로 가기"), href="/"),
+            rx.link(t("Go to the overview", "개요로 가기"), href="/", underline="always"),
         ),
     )
 
