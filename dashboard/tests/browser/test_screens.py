@@ -138,35 +138,40 @@ def test_a_session_is_found_by_words_and_paged(screen, hub):
     expect(page.locator("tbody tr")).to_contain_text("paged-017")
 
 
-def test_a_session_that_streams_is_watched_and_forced_to_end(slow_hub, make_screen):
-    window = make_screen(slow_hub)
-    window.sign_in()
-    expect(window.page.locator("main h1")).to_have_text("Overview")
-    ask(slow_hub, "hello", "long-talk")
-    answer: list[str] = []
+@pytest.fixture
+def talking(slow_hub):
+    """Begins an answer of many words in a session, and gives the lines that have come of it."""
+    threads: list[threading.Thread] = []
 
-    def stream():
-        text = "word " * 400
-        body = {
-            "model": "echo/echo",
-            "stream": True,
-            "messages": [{"role": "user", "content": text}],
-        }
-        headers = {**slow_hub.headers(), "x-session-id": "long-talk"}
-        with httpx.stream(
-            "POST",
-            f"{slow_hub.base_url}/v1/chat/completions",
-            json=body,
-            headers=headers,
-            timeout=90,
-        ) as response:
-            answer.extend(response.iter_lines())
+    def begin(session: str) -> tuple[threading.Thread, list[str]]:
+        lines: list[str] = []
 
-    talking = threading.Thread(target=stream)
-    talking.start()
-    page = window.open("/sessions")
-    expect(page.get_by_text("answering")).to_be_visible()
-    page.locator("tbody a").first.click()
+        def stream():
+            body = {
+                "model": "echo/echo",
+                "stream": True,
+                "messages": [{"role": "user", "content": "word " * 400}],
+            }
+            with httpx.stream(
+                "POST",
+                f"{slow_hub.base_url}/v1/chat/completions",
+                json=body,
+                headers={**slow_hub.headers(), "x-session-id": session},
+                timeout=90,
+            ) as response:
+                lines.extend(response.iter_lines())
+
+        threads.append(threading.Thread(target=stream))
+        threads[-1].start()
+        return threads[-1], lines
+
+    yield begin
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def forced_to_end(page, talking, lines):
     growing = page.locator(".talk > li").last
     expect(growing).to_contain_text("word word word")
     page.get_by_role("button", name="Force end").click()
@@ -175,7 +180,35 @@ def test_a_session_that_streams_is_watched_and_forced_to_end(slow_hub, make_scre
     expect(page.get_by_text("No session yet")).to_be_visible()
     talking.join(30)
     assert not talking.is_alive()
-    assert "data: [DONE]" not in answer
+    assert "data: [DONE]" not in lines
+
+
+def test_a_session_that_streams_is_watched_and_forced_to_end(slow_hub, make_screen, talking):
+    window = make_screen(slow_hub)
+    window.sign_in()
+    expect(window.page.locator("main h1")).to_have_text("Overview")
+    ask(slow_hub, "hello", "long-talk")
+    running, lines = talking("long-talk")
+    page = window.open("/sessions")
+    expect(page.get_by_text("answering")).to_be_visible()
+    page.locator("tbody a").first.click()
+    forced_to_end(page, running, lines)
+
+
+def test_a_session_is_watched_and_forced_to_end_while_its_first_answer_is_made(
+    slow_hub, make_screen, talking
+):
+    window = make_screen(slow_hub)
+    page = window.sign_in()
+    running, lines = talking("first-talk")
+    page.get_by_role("link", name="Look on").click()
+    facts = page.locator("dl.facts")
+    expect(facts).to_contain_text("first-talk")
+    expect(facts).to_contain_text("echo/echo")
+    forced_to_end(page, running, lines)
+    page = window.open("/session?id=first-talk")
+    expect(page.get_by_text("There is no such session")).to_be_visible()
+    expect(page.get_by_role("button", name="Force end")).to_have_count(0)
 
 
 def test_the_playground_streams_an_answer_and_stops_one(slow_hub, make_screen):

@@ -194,6 +194,24 @@ def session(body: Json) -> Row:
     }
 
 
+def beginning(turns: Iterable[Json], session_id: str, owner: str) -> Row | None:
+    """A session that is not stored yet, by the turn that runs on it; None if none does.
+
+    Args:
+        turns: All that run.
+        session_id: Its id.
+        owner: Whose it is.
+    """
+    for turn in turns:
+        if turn["session_id"] == session_id and turn["owner"] == owner:
+            times = {"created_at": turn["created_at"], "updated_at": None, "expires_at": None}
+            usage = {"input_tokens": 0, "output_tokens": 0}
+            known = {"id": session_id, "owner": turn["owner"], "model": turn["model"]}
+            more = {"message_count": 0, "usage": usage, "running_turn": turn["id"]}
+            return session({**known, **times, **more})
+    return None
+
+
 def last_hour(body: Json) -> Row:
     """Requests and errors of the last hour."""
     figures = body["figures"]

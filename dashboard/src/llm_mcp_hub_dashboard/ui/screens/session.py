@@ -13,6 +13,7 @@ from llm_mcp_hub_dashboard.ui.conversation import growing, said
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, act, admin_of, keep
 from llm_mcp_hub_dashboard.ui.parts import card, confirm, fact, facts, loaded, nothing
+from llm_mcp_hub_dashboard.ui.session import Tab
 from llm_mcp_hub_dashboard.ui.text import t
 
 SHOWN = 200
@@ -50,6 +51,7 @@ class Conversation(Live, rx.State):
         """Keep the conversation up to date."""
         async with self:
             name, owner = self._named()
+            owner = owner or (await self.get_state(Tab)).admin
 
         async def load(rest: Rest) -> dict[str, Any]:
             return await load_session(rest, name, owner, self._shown)
@@ -113,12 +115,16 @@ class Conversation(Live, rx.State):
 
 
 async def load_session(rest: Rest, name: str, owner: str, shown: int) -> dict[str, Any]:
-    """A session with its latest messages."""
-    try:
-        body = await rest.get(f"/v1/sessions/{name}", owner=owner)
-    except RestError as error:
-        if error.status != 404:
-            raise
+    """A session with its latest messages; while its first answer is made, what is known of that."""
+    body = await _stored(rest, name, owner)
+    if body is None:
+        # It is stored with its first answer.
+        running = (await rest.shared("/v1/turns"))["data"]
+        if (first := views.beginning(running, name, owner)) is not None:
+            return {"gone": False, "session": first, "system": "", "earlier": 0, "messages": []}
+        # That may have been between the two looks.
+        body = await _stored(rest, name, owner)
+    if body is None:
         return {"gone": True, "session": {}, "messages": []}
     latest = talk_views.messages(body["messages"], shown)
     return {
@@ -128,6 +134,15 @@ async def load_session(rest: Rest, name: str, owner: str, shown: int) -> dict[st
         "earlier": len(body["messages"]) - len(latest),
         "messages": latest,
     }
+
+
+async def _stored(rest: Rest, name: str, owner: str) -> Any:
+    try:
+        return await rest.get(f"/v1/sessions/{name}", owner=owner)
+    except RestError as error:
+        if error.status != 404:
+            raise
+    return None
 
 
 def session() -> rx.Component:
