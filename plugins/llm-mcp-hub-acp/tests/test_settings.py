@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
+import llm_mcp_hub_acp
 from llm_mcp_hub.config import convert_settings, read_config
 from llm_mcp_hub.errors import ConfigError
 from llm_mcp_hub.providers.base import ProviderContext
+from llm_mcp_hub.testing.hub import create_test_hub
 from llm_mcp_hub_acp.presets import PRESETS
 from llm_mcp_hub_acp.provider import AcpProvider
 from llm_mcp_hub_acp.settings import AcpSettings
@@ -78,3 +81,18 @@ def test_the_hub_neither_installs_nor_logs_in_an_agent() -> None:
     with pytest.raises(ConfigError, match="agent login"):
         made.login_command()
     assert not made.findings()[0].ok
+
+
+def test_no_agent_is_added_at_run_time_for_only_the_file_says_what_is_run() -> None:
+    with (
+        create_test_hub(plugins=[("acp", llm_mcp_hub_acp)]) as hub,
+        httpx.Client(base_url=hub.base_url, headers=hub.headers()) as admin,
+    ):
+        kinds = [one["kind"] for one in admin.get("/v1/provider-kinds").json()["data"]]
+        assert kinds == ["echo"]
+        refused = admin.post("/v1/providers", json={"name": "mine", "kind": "acp"})
+        assert refused.status_code == 400
+        error = refused.json()["error"]
+        assert error["param"] == "kind"
+        assert "[providers.NAME]" in error["message"]
+        assert admin.get("/v1/providers/mine").status_code == 404

@@ -166,6 +166,8 @@ class ProviderFactory(Struct, frozen=True):
         runtime_settings: The struct of those settings that a provider may be given when it is
             added at run time; by default none. Its fields are named and typed as in `settings`.
             `runtime_settings.py` says what it can't have, whatever a plugin declares.
+        addable: Whether one can be added at run time. False: none works without a setting that
+            only the configuration file may give.
 
     Raises:
         TypeError: `runtime_settings` has what it can't have.
@@ -177,6 +179,7 @@ class ProviderFactory(Struct, frozen=True):
     automatic: bool = True
     setup: Callable[[ProviderContext], ProviderSetup] | None = None
     runtime_settings: type[Struct] | None = None
+    addable: bool = True
 
     def __post_init__(self) -> None:
         if self.runtime_settings is not None:

@@ -115,13 +115,21 @@ class ProviderMaker:
         They are those that were given, paths included. Looks at files.
 
         Raises:
-            InvalidRequest: There is no such kind, or something may not be set, or not so.
+            InvalidRequest: There is no such kind, none of it can be added, or something may not be
+                set, or not so.
         """
         factory = self.kinds.get(kind)
         if factory is None:
             raise InvalidRequest(
                 f"No installed plugin makes providers of the kind {kind!r}. "
                 f"There are: {', '.join(sorted(self.kinds))}.",
+                param="kind",
+            )
+        if not factory.addable:
+            raise InvalidRequest(
+                f"A provider of the kind {kind!r} can't be added at run time: it needs settings "
+                "that the configuration file alone may give. Add it there, as a table "
+                f'`[providers.NAME]` with `kind = "{kind}"`, and restart the hub.',
                 param="kind",
             )
         return read_runtime_settings(

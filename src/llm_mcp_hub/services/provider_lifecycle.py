@@ -134,6 +134,7 @@ class ProviderLifecycle:
                 else None,
             )
             for kind, factory in sorted(self._maker.kinds.items())
+            if factory.addable
         ]
 
     async def aclose(self) -> None:

@@ -24,5 +24,7 @@ def _setup(context: ProviderContext) -> ProviderSetup:
 
 @hookimpl
 def hub_register_providers() -> list[ProviderFactory]:
-    """The kind `acp`, never there by itself: the hub can't know which agent is meant."""
-    return [ProviderFactory("acp", _create, AcpSettings, automatic=False, setup=_setup)]
+    """The kind `acp`, never there by itself: only the configuration file says what is run."""
+    return [
+        ProviderFactory("acp", _create, AcpSettings, automatic=False, setup=_setup, addable=False)
+    ]
