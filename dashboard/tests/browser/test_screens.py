@@ -136,6 +136,13 @@ def test_a_session_is_found_by_words_and_paged(screen, hub):
     page.get_by_label("Search").fill("paged-017")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr")).to_contain_text("paged-017")
+    page.get_by_label("Search").fill("no-such-words")
+    expect(page.locator(".nothing")).to_contain_text("No session has “no-such-words”")
+    expect(page.locator(".nothing")).not_to_contain_text("X-Session-ID")
+    page.get_by_role("button", name="Clear the search").click()
+    expect(page.locator("tbody tr")).to_have_count(50)
+    expect(page.get_by_label("Search")).to_have_value("")
+    expect(page.get_by_label("Search")).to_be_focused()
 
 
 @pytest.fixture

@@ -146,22 +146,38 @@ def sessions() -> rx.Component:
             Sessions,
             rx.cond(
                 Sessions.sessions.length() == 0,
-                nothing(
-                    "messages-square",
-                    rx.cond(
-                        Sessions.words != "",
-                        t("Nothing found", "검색 결과가 없습니다"),
-                        t("No session yet", "아직 세션이 없습니다"),
-                    ),
-                    t(
-                        "A session begins with the first answered request, unless it says "
-                        "X-Session-ID: none.",
-                        "X-Session-ID: none이 아닌 첫 요청에 응답하면 세션이 시작됩니다.",
-                    ),
-                ),
+                rx.cond(Sessions.words != "", _no_match(), _none_yet()),
                 rx.el.div(_table(), _pager(), class_name="stack"),
             ),
             lines=6,
+        ),
+    )
+
+
+def _no_match() -> rx.Component:
+    return nothing(
+        "search-x",
+        t("Nothing found", "검색 결과가 없습니다"),
+        t(
+            f"No session has “{Sessions.words}” in its id, owner, model or title.",
+            f"ID, 소유자, 모델, 제목에 “{Sessions.words}”이(가) 있는 세션이 없습니다.",
+        ),
+        rx.button(
+            t("Clear the search", "검색 지우기"),
+            on_click=[Sessions.search(""), rx.set_focus("search")],
+            variant="soft",
+        ),
+    )
+
+
+def _none_yet() -> rx.Component:
+    return nothing(
+        "messages-square",
+        t("No session yet", "아직 세션이 없습니다"),
+        t(
+            "A session begins with the first answered request, unless it says "
+            "`X-Session-ID: none`.",
+            "`X-Session-ID: none`이 아닌 첫 요청에 응답하면 세션이 시작됩니다.",
         ),
     )
 
