@@ -272,3 +272,22 @@ def test_a_changed_source_asks_for_a_new_build(tmp_path, monkeypatch):
     assert build.is_current()
     (tmp_path / build.STAMP).write_text("older")
     assert not build.is_current()
+
+
+@pytest.mark.parametrize(
+    ("more", "states", "wanted"),
+    [
+        ([], ("available", "available"), "a/1"),
+        ([], ("unavailable", "available"), "b/1"),
+        ([], ("starting", "unavailable"), "fast"),
+        (["default"], ("available", "available"), "default"),
+    ],
+)
+def test_the_default_model_is_the_one_that_a_request_without_a_model_gets(more, states, wanted):
+    models = ["fast", *more, "a/1", "a/2", "b/1"]
+    providers = [
+        {"name": "a", "state": states[0], "models": [{"name": "1"}, {"name": "2"}]},
+        {"name": "b", "state": states[1], "models": [{"name": "1"}]},
+    ]
+    assert views.default_model(models, providers) == wanted
+    assert views.default_model([], []) == ""

@@ -55,4 +55,8 @@ def test_it_is_grey_everywhere_and_each_page_says_what_to_do(hub, make_screen, l
     expect(card).to_contain_text(COMMAND)
     expect(card.get_by_role("link", name=how)).to_be_visible()
     expect(page.get_by_role("button", name=verify)).to_have_count(0)
+
+    # Nobody is asked who can't answer.
+    page = window.open("/playground")
+    expect(page.locator("#model")).to_have_text("echo/echo")
     assert window.troubles == []

@@ -1,6 +1,6 @@
 """What the REST API says, as the screens show it. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -115,6 +115,28 @@ def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
         "removing": body.get("removing", False),
         "removable": body.get("origin") == "added",
     }
+
+
+def default_model(models: Sequence[str], providers: Iterable[Json]) -> str:
+    """What the hub asks by default, as far as it is not a session that decides.
+
+    That is the alias `default`, or else the first model of the first provider that is available.
+
+    Args:
+        models: The ids that can be asked for.
+        providers: In the hub's order.
+
+    Returns:
+        Where no provider is available, the first model; empty if there is none.
+    """
+    if "default" in models:
+        return "default"
+    for one in providers:
+        if one["state"] == "available" and one["models"]:
+            first = f"{one['name']}/{one['models'][0]['name']}"
+            if first in models:
+                return first
+    return models[0] if models else ""
 
 
 def quota(window: Json) -> Row:

@@ -8,7 +8,7 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.events import piece, until
 from llm_mcp_hub_dashboard.server.rest import Rest, RestError, SignedOutError
-from llm_mcp_hub_dashboard.ui import korean, show
+from llm_mcp_hub_dashboard.ui import korean, show, views
 from llm_mcp_hub_dashboard.ui.conversation import growing, role_word, thought, words
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, admin_of, keep
@@ -29,12 +29,15 @@ class Playground(Live, rx.State):
     """The talk of one tab.
 
     Attributes:
+        model: The one that was chosen, or the talk began with.
+        default: The one that is asked otherwise.
         talk: Each with `role`, `text`, `reasoning`, `figures` and `problem`.
         answer: What the model has said so far; `answering` tells whether it goes on.
     """
 
     models: list[str] = []
     model: str = ""
+    default: str = ""
     system: str = ""
     talk: list[dict[str, Any]] = []
     answering: bool = False
@@ -77,11 +80,11 @@ class Playground(Live, rx.State):
             admin = await admin_of(self)
             if admin is None:
                 return
-            model = self.model or (self.models[0] if self.models else "")
+            self.model = self.model or self.default
             tab = self.router.session.client_token
             self.talk = [*self.talk, entry_of("user", text)]
             self.answering, self.answer, self.reasoning = True, "", ""
-            body = request_for(model, self.system, self.talk)
+            body = request_for(self.model, self.system, self.talk)
         stop = _stops[tab] = asyncio.Event()
         entry = entry_of("assistant", "")
         try:
@@ -133,7 +136,9 @@ class Playground(Live, rx.State):
 
 async def load(rest: Rest) -> dict[str, Any]:
     """The models."""
-    return {"models": [one["id"] for one in (await rest.shared("/v1/models"))["data"]]}
+    models = [one["id"] for one in (await rest.shared("/v1/models"))["data"]]
+    providers = (await rest.shared("/v1/providers"))["data"]
+    return {"models": models, "default": views.default_model(models, providers)}
 
 
 def playground() -> rx.Component:
@@ -148,9 +153,7 @@ def playground() -> rx.Component:
                     t("Model", "모델"),
                     rx.select(
                         Playground.models,
-                        value=rx.cond(
-                            Playground.model != "", Playground.model, Playground.models[0]
-                        ),
+                        value=rx.cond(Playground.model != "", Playground.model, Playground.default),
                         on_change=Playground.choose,
                         id="model",
                         size="2",
