@@ -1,5 +1,6 @@
 """A provider that came with its plugin, and that nobody has logged in, is no trouble anywhere."""
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -60,3 +61,13 @@ def test_it_is_grey_everywhere_and_each_page_says_what_to_do(hub, make_screen, l
     page = window.open("/playground")
     expect(page.locator("#model")).to_have_text("echo/echo")
     assert window.troubles == []
+
+
+def test_one_that_was_added_and_is_not_installed_says_so_once(hub, make_screen):
+    body = {"name": "work", "kind": "claude"}
+    httpx.post(f"{hub.base_url}/v1/providers", json=body, headers=hub.headers()).raise_for_status()
+    window = make_screen(hub)
+    window.sign_in()
+    card = window.open("/providers").locator("section.card", has=window.page.get_by_text("work"))
+    expect(card.locator(".note-red")).to_contain_text("is not installed.")
+    expect(card.locator(".note-amber")).to_have_count(0)

@@ -108,7 +108,8 @@ def provider(body: Json, workers: Iterable[Json] = ()) -> Row:
         "served": pool["served"],
         "refused": pool["refused"],
         "died": pool["died"],
-        **both("paused", pool["paused"]),
+        # What keeps workers from starting often is why the provider is unavailable.
+        **both("paused", pool["paused"] if pool["paused"] != body["reason"] else ""),
         "quota": [quota(window) for window in body["quota"]],
         "pool": [worker(one) for one in workers],
         "draining": body.get("draining", False),
