@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from llm_mcp_hub_dashboard.ui.text import hub_words, joined, t
+from llm_mcp_hub_dashboard.ui.text import coded, hub_words, joined, t
 
 
 def card(*children: Any, **props: Any) -> rx.Component:
@@ -57,7 +57,7 @@ def nothing(icon: str, title: Any, hint: Any = "", *actions: Any) -> rx.Componen
     return rx.el.div(
         rx.icon(icon, size=28, aria_hidden="true"),
         rx.el.strong(title),
-        rx.el.p(hint),
+        rx.el.p(coded(hint)),
         *actions,
         class_name="nothing",
     )

@@ -42,7 +42,19 @@ def joined(start: str, end: Any) -> rx.Var[Any]:
 def hub_words(english: Any, korean: Any, **props: Any) -> rx.Component:
     """What the hub says, in Korean if that is known; a screen reader is told which it is."""
     spoken = rx.cond(KOREAN & (korean != english), "ko", "en")
-    return rx.el.span(t(english, korean), lang=spoken, **props)
+    return rx.el.span(coded(t(english, korean)), lang=spoken, **props)
+
+
+def coded(text: Any) -> rx.Component:
+    """A text whose pieces between backticks are code; one backtick alone stays as it is."""
+    pieces = rx.Var.create(text).to(str).split("`")
+
+    def piece(words: Any, place: Any) -> rx.Component:
+        alone = place == pieces.length() - 1
+        code = rx.cond(alone, joined("`", words), rx.el.code(words, class_name="mono"))
+        return rx.cond(place % 2 == 0, words, code)
+
+    return rx.foreach(pieces, piece)
 
 
 LOCALE = t("en-GB", "ko-KR")

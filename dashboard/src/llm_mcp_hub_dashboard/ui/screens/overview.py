@@ -230,7 +230,7 @@ def _state_word(state: Any) -> rx.Component:
 
 def _or_set_up(one: Any, reason: Any) -> rx.Var[Any]:
     """Why a provider is not available, or how one is set up that never was."""
-    command = joined("llm-mcp-hub setup ", one["name"])
+    command = joined("`llm-mcp-hub setup ", one["name"]) + "`"
     return rx.cond(one["state"] == views.NOT_SET_UP, command, reason)
 
 

@@ -102,8 +102,8 @@ def providers() -> rx.Component:
                     "server",
                     t("No provider is configured", "설정된 제공자가 없습니다"),
                     t(
-                        "Set one up with llm-mcp-hub setup claude, or add one here.",
-                        "llm-mcp-hub setup claude로 설정하거나 여기에서 추가하세요.",
+                        "Set one up with `llm-mcp-hub setup claude`, or add one here.",
+                        "`llm-mcp-hub setup claude`로 설정하거나 여기에서 추가하세요.",
                     ),
                 ),
                 rx.el.div(rx.foreach(Providers.providers, _provider), class_name="stack"),

@@ -65,9 +65,9 @@ def tokens() -> rx.Component:
                     "key-round",
                     t("No provider here has a login", "로그인이 있는 제공자가 없습니다"),
                     t(
-                        "The echo provider needs none. Log in with llm-mcp-hub setup claude.",
+                        "The echo provider needs none. Log in with `llm-mcp-hub setup claude`.",
                         "echo 제공자는 로그인이 필요 없습니다. "
-                        "llm-mcp-hub setup claude로 로그인하세요.",
+                        "`llm-mcp-hub setup claude`로 로그인하세요.",
                     ),
                 ),
                 rx.el.div(rx.foreach(Tokens.logins, _login), class_name="cards"),
