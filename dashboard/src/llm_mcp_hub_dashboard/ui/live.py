@@ -99,9 +99,21 @@ async def admin_of(state: Any) -> Admin | None:
 
 
 async def act(
-    state: Any, work: Callable[[Rest], Awaitable[Any]], english: str = "", korean: str = ""
+    state: Any,
+    work: Callable[[Rest], Awaitable[Any]],
+    english: str = "",
+    korean: str = "",
+    *,
+    in_form: bool = False,
 ) -> Any:
     """Do something at the hub for a background event, and say what became of it.
+
+    Args:
+        state: Whose event it is.
+        work: What to do.
+        english: What to say once it is done; nothing if empty.
+        korean: The same in Korean.
+        in_form: Whether the state is a `Form`, which tells of a failure itself.
 
     Returns:
         What the work returned; None if it failed, which the admin has been told then.
@@ -117,7 +129,10 @@ async def act(
         return None
     except (RestError, TimeoutError) as failure:
         async with state:
-            await say(state, "red", *_told(failure))
+            if in_form:
+                state.tell(*_told(failure))
+            else:
+                await say(state, "red", *_told(failure))
         return None
     if english:
         async with state:

@@ -7,36 +7,28 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui.access_views import DAYS, LIMITS, SCOPES, FormError, request
+from llm_mcp_hub_dashboard.ui.form import Form, trouble
 from llm_mcp_hub_dashboard.ui.live import act
 from llm_mcp_hub_dashboard.ui.parts import field, note
-from llm_mcp_hub_dashboard.ui.text import hub_words, t
+from llm_mcp_hub_dashboard.ui.text import t
 
 BATCH = t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다")
 
 
-class AccessForm(rx.State):
+class AccessForm(Form, rx.State):
     """The form and the token that it made.
 
     Attributes:
-        trouble: What is wrong with what was entered; `trouble_ko` is the same in Korean.
         fresh: The new token's text, until it is put away.
     """
 
-    is_open: bool = False
-    sending: bool = False
-    trouble: str = ""
-    trouble_ko: str = ""
     fresh: str = ""
     fresh_name: str = ""
 
     @rx.event
-    def begin(self) -> None:
-        """Open the form."""
-        self.trouble, self.is_open = "", True
-
-    @rx.event
     def toggle(self, is_open: bool) -> None:
-        """Close it, by Escape for instance."""
+        """Open the form, or close it, by Escape for instance."""
+        self.tell("", "")
         self.is_open = is_open
 
     @rx.event
@@ -51,15 +43,16 @@ class AccessForm(rx.State):
             body = request(form, time.time())
         except FormError as error:
             async with self:
-                self.trouble, self.trouble_ko = error.english, error.korean
+                self.tell(error.english, error.korean)
             return
 
         async def create(rest: Rest) -> Any:
             return await rest.call("POST", "/v1/access-tokens", body)
 
         async with self:
-            self.sending, self.trouble = True, ""
-        made = await act(self, create)
+            self.sending = True
+            self.tell("", "")
+        made = await act(self, create, in_form=True)
         async with self:
             self.sending = False
             if made is not None:
@@ -108,12 +101,14 @@ def fresh_token() -> rx.Component:
 def create_access() -> rx.Component:
     """The button and the form that it opens."""
     return rx.fragment(
-        rx.button(
-            rx.icon("plus", size=16, aria_hidden="true"),
-            t("Create token", "토큰 만들기"),
-            on_click=AccessForm.begin,
-        ),
         rx.dialog.root(
+            # A trigger, so that the focus returns to it.
+            rx.dialog.trigger(
+                rx.button(
+                    rx.icon("plus", size=16, aria_hidden="true"),
+                    t("Create token", "토큰 만들기"),
+                )
+            ),
             rx.dialog.content(
                 rx.dialog.title(t("Create an access token", "접근 토큰 만들기"), size="4"),
                 rx.dialog.description(
@@ -192,15 +187,7 @@ def _fields() -> list[rx.Component]:
             align_items="center",
             font_size="var(--font-size-2)",
         ),
-        rx.cond(
-            AccessForm.trouble != "",
-            note(
-                "red",
-                "circle-alert",
-                hub_words(AccessForm.trouble, AccessForm.trouble_ko),
-                role="alert",
-            ),
-        ),
+        trouble(AccessForm),
         rx.flex(
             rx.dialog.close(
                 rx.button(t("Cancel", "취소"), variant="soft", color_scheme="gray", type="button")

@@ -6,30 +6,26 @@ import msgspec
 import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
+from llm_mcp_hub_dashboard.ui.form import Form, trouble
 from llm_mcp_hub_dashboard.ui.live import act
-from llm_mcp_hub_dashboard.ui.parts import field, note
-from llm_mcp_hub_dashboard.ui.text import hub_words, t
+from llm_mcp_hub_dashboard.ui.parts import field
+from llm_mcp_hub_dashboard.ui.text import t
 
 
-class ProviderForm(rx.State):
+class ProviderForm(Form, rx.State):
     """The form.
 
     Attributes:
         kinds: What can be added.
         settings: JSON text.
         example: Names of the settings that the kind may be given.
-        trouble: What is wrong with what was entered; `trouble_ko` is the same in Korean.
     """
 
-    is_open: bool = False
     kinds: list[str] = []
     kind: str = ""
     name: str = ""
     settings: str = "{}"
     example: str = ""
-    trouble: str = ""
-    trouble_ko: str = ""
-    sending: bool = False
     _schemas: dict[str, Any] = {}
 
     @rx.event(background=True)
@@ -41,7 +37,8 @@ class ProviderForm(rx.State):
         async with self:
             self._schemas = {one["kind"]: one["settings"] for one in found["data"]}
             self.kinds = list(self._schemas)
-            self.name, self.settings, self.trouble = "", "{}", ""
+            self.name, self.settings = "", "{}"
+            self.tell("", "")
             self._choose(self.kinds[0] if self.kinds else "")
             self.is_open = True
 
@@ -51,24 +48,29 @@ class ProviderForm(rx.State):
         self._choose(kind)
 
     @rx.event
-    def toggle(self, is_open: bool) -> None:
-        """Close it, by Escape for instance."""
-        self.is_open = is_open
+    def toggle(self, is_open: bool) -> Any:
+        """Begin with the form, or close it, by Escape for instance."""
+        if is_open:
+            return ProviderForm.begin
+        self.is_open = False
+        return None
 
     @rx.event(background=True)
     async def send(self, form: dict[str, Any]) -> None:
         """Add the provider."""
         name, text = str(form.get("name", "")).strip(), str(form.get("settings", "")).strip()
         async with self:
-            self.trouble = ""
+            self.tell("", "")
             self.name, self.settings = name, text
             kind = self.kind
         try:
             settings = msgspec.json.decode(text or "{}", type=dict[str, Any])
         except msgspec.DecodeError as error:
             async with self:
-                self.trouble = f"The settings are not a JSON object: {error}"
-                self.trouble_ko = f"설정이 JSON 객체가 아닙니다: {error}"
+                self.tell(
+                    f"The settings are not a JSON object: {error}",
+                    f"설정이 JSON 객체가 아닙니다: {error}",
+                )
             return
         body = {"name": name, "kind": kind, "settings": settings}
 
@@ -77,7 +79,9 @@ class ProviderForm(rx.State):
 
         async with self:
             self.sending = True
-        done = await act(self, add, f"{name} was added.", f"{name}을(를) 추가했습니다.")
+        done = await act(
+            self, add, f"{name} was added.", f"{name}을(를) 추가했습니다.", in_form=True
+        )
         async with self:
             self.sending = False
             self.is_open = done is None
@@ -98,12 +102,14 @@ def properties(schema: dict[str, Any]) -> list[str]:
 def add_provider() -> rx.Component:
     """The button and the form that it opens."""
     return rx.fragment(
-        rx.button(
-            rx.icon("plus", size=16, aria_hidden="true"),
-            t("Add provider", "제공자 추가"),
-            on_click=ProviderForm.begin,
-        ),
         rx.dialog.root(
+            # A trigger, so that the focus returns to it.
+            rx.dialog.trigger(
+                rx.button(
+                    rx.icon("plus", size=16, aria_hidden="true"),
+                    t("Add provider", "제공자 추가"),
+                )
+            ),
             rx.dialog.content(
                 rx.dialog.title(t("Add a provider", "제공자 추가"), size="4"),
                 rx.dialog.description(
@@ -157,15 +163,7 @@ def add_provider() -> rx.Component:
                                 class_name="soft small",
                             ),
                         ),
-                        rx.cond(
-                            ProviderForm.trouble != "",
-                            note(
-                                "red",
-                                "circle-alert",
-                                hub_words(ProviderForm.trouble, ProviderForm.trouble_ko),
-                                role="alert",
-                            ),
-                        ),
+                        trouble(ProviderForm),
                         rx.flex(
                             rx.dialog.close(
                                 rx.button(
