@@ -308,6 +308,14 @@ def test_an_access_token_is_made_shown_once_and_revoked(screen, hub):
     text = page.locator("#fresh-token").inner_text()
     models = f"{hub.base_url}/v1/models"
     assert httpx.get(models, headers=hub.headers(text)).status_code == 200
+    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator(".notices [role=status]")).to_contain_text("The access token was copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == text
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator(".notices [role=alert]")).to_contain_text("copy it yourself")
+    page.get_by_role("button", name="Close").click()
     row = page.locator("tbody tr", has_text="n8n")
     expect(row).to_contain_text("Requests per minute: 60")
     page.get_by_role("button", name="Done").click()

@@ -7,11 +7,19 @@ import reflex as rx
 
 from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui.access_views import DAYS, LIMITS, SCOPES, FormError, request
+from llm_mcp_hub_dashboard.ui.clipboard import copy
 from llm_mcp_hub_dashboard.ui.form import Form, trouble
 from llm_mcp_hub_dashboard.ui.live import act
+from llm_mcp_hub_dashboard.ui.notices import say
 from llm_mcp_hub_dashboard.ui.parts import field, note
 from llm_mcp_hub_dashboard.ui.text import t
 
+COPIED = ("green", "The access token was copied.", "접근 토큰을 복사했습니다.")
+NOT_COPIED = (
+    "red",
+    "The browser does not let this page copy: select the access token and copy it yourself.",
+    "브라우저가 복사를 허용하지 않습니다. 접근 토큰을 선택해 직접 복사하세요.",
+)
 BATCH = t("Batch: requests of others go first", "배치: 다른 요청이 먼저 처리됩니다")
 
 
@@ -35,6 +43,11 @@ class AccessForm(Form, rx.State):
     def forget(self) -> None:
         """Put the new token's text away."""
         self.fresh = self.fresh_name = ""
+
+    @rx.event
+    async def copied(self, done: bool) -> None:
+        """Say whether the browser has copied the new token's text."""
+        await say(self, *(COPIED if done else NOT_COPIED))
 
     @rx.event(background=True)
     async def send(self, form: dict[str, Any]) -> None:
@@ -79,7 +92,7 @@ def fresh_token() -> rx.Component:
                 rx.el.code(AccessForm.fresh, id="fresh-token"),
                 rx.button(
                     t("Copy", "복사"),
-                    on_click=rx.set_clipboard(AccessForm.fresh),
+                    on_click=copy(AccessForm.fresh, AccessForm.copied),
                     variant="soft",
                     size="2",
                 ),
