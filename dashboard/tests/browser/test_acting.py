@@ -168,6 +168,26 @@ def test_an_access_token_s_limit_holds_until_it_is_revoked(hub, screen):
     expect(row).to_have_count(0)
 
 
+def test_a_success_leaves_by_itself_and_hides_nothing_on_a_phone(hub, make_screen, monkeypatch):
+    window = make_screen(hub, viewport={"width": 360, "height": 780})
+    window.sign_in()
+    page = window.open("/providers")
+    done = page.locator(".notices [role=status] .note")
+    card_of(page, "claude").get_by_role("button", name="Drain").click()
+    expect(done).to_contain_text("claude takes no new turns.")
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("menuitem", name="Playground").click()
+    send = page.get_by_role("button", name="Send")
+    send.click(trial=True)
+    expect(done).to_be_visible()
+    monkeypatch.setattr("llm_mcp_hub_dashboard.ui.notices.SECONDS", 0.5)
+    page = window.open("/providers")
+    card_of(page, "claude").get_by_role("button", name="Resume").click()
+    expect(done).to_contain_text("claude takes turns again.")
+    expect(done).to_have_count(0)
+    assert window.troubles == []
+
+
 DIALOGS = {
     "add-provider": ("/providers", "Add provider", "dialog"),
     "restart": ("/providers", "Restart workers", "alertdialog"),

@@ -8,6 +8,7 @@ import structlog
 from llm_mcp_hub_dashboard.server.admins import Admins
 from llm_mcp_hub_dashboard.ui.frame import not_found
 from llm_mcp_hub_dashboard.ui.leaving import lost_connection, watch_for_failures
+from llm_mcp_hub_dashboard.ui.notices import Notices
 from llm_mcp_hub_dashboard.ui.screens.access import Access, access
 from llm_mcp_hub_dashboard.ui.screens.overview import Overview, overview
 from llm_mcp_hub_dashboard.ui.screens.playground import Playground, playground
@@ -70,7 +71,7 @@ def create_app(admins: Admins | None = None) -> rx.App:
             page,
             route=route,
             title=title + " · LLM MCP Hub",
-            on_load=[Prefs.settle, Top.watch, *watches],
+            on_load=[Prefs.settle, Notices.turn_page, Notices.watch, Top.watch, *watches],
         )
     if admins is not None:
         app.add_middleware(OnlyAdmins(admins))

@@ -134,7 +134,6 @@ async def act(
             else:
                 await say(state, "red", *_told(failure))
         return None
-    if english:
-        async with state:
-            await say(state, "green", english, korean)
+    async with state:
+        await say(state, "green" if english else "", english, korean)
     return True if result is None else result
