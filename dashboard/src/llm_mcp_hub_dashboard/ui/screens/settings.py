@@ -8,7 +8,7 @@ from llm_mcp_hub_dashboard.server.rest import Rest
 from llm_mcp_hub_dashboard.ui.frame import screen
 from llm_mcp_hub_dashboard.ui.live import Live, keep
 from llm_mcp_hub_dashboard.ui.parts import card, dot, loaded, table, th
-from llm_mcp_hub_dashboard.ui.text import t
+from llm_mcp_hub_dashboard.ui.text import coded, t
 
 LOOK_SECONDS = 10.0
 
@@ -114,7 +114,7 @@ def _plugin(one: Any) -> rx.Component:
             rx.cond(
                 one["error"] == "",
                 t("works", "동작함"),
-                rx.fragment(t("left out: ", "제외됨: "), rx.el.span(one["error"], lang="en")),
+                rx.fragment(t("left out: ", "제외됨: "), rx.el.span(coded(one["error"]), lang="en")),
             ),
             class_name="line-text",
         ),
