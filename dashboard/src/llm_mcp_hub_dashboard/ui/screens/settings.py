@@ -114,7 +114,9 @@ def _plugin(one: Any) -> rx.Component:
             rx.cond(
                 one["error"] == "",
                 t("works", "동작함"),
-                rx.fragment(t("left out: ", "제외됨: "), rx.el.span(coded(one["error"]), lang="en")),
+                rx.fragment(
+                    t("left out: ", "제외됨: "), rx.el.span(coded(one["error"]), lang="en")
+                ),
             ),
             class_name="line-text",
         ),
