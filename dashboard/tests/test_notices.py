@@ -6,6 +6,7 @@ from .conftest import HYDRATE
 
 STATES = "reflex___state____state.llm_mcp_hub_dashboard___ui___"
 DO = f"{STATES}screens___providers____providers.do"
+CREATE = f"{STATES}screens___access_form____access_form.send"
 KIND = "notices.kind_rx_state_"
 
 
@@ -26,6 +27,10 @@ def do(tab, name, what):
 
 
 def test_a_failure_stays_until_another_action_succeeds(tab):
+    do(tab, "nobody", "drain")
+    said(tab, "red")
+    tab.send(CREATE, {"form": {"name": "quiet", "scope-chat": True}})
+    said(tab, "")
     do(tab, "nobody", "drain")
     said(tab, "red")
     do(tab, "echo", "resume")
