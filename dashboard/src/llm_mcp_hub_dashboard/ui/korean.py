@@ -122,6 +122,7 @@ ERRORS = {
     "unsupported_parameter": "지원하지 않는 매개변수입니다.",
     "context_length_exceeded": "대화가 모델이 받을 수 있는 길이를 넘었습니다.",
     "request_too_large": "요청이 너무 큽니다.",
+    "unsupported_media_type": "요청 본문이 압축되어 있습니다. 압축하지 않고 보내세요.",
     "idempotency_key_reused": "같은 Idempotency-Key로 다른 요청이 있었습니다.",
     "not_authenticated": "접근 토큰이 없거나 허브가 모르는 토큰입니다.",
     "not_permitted": "이 작업을 할 권한이 없습니다.",
