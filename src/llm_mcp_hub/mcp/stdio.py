@@ -77,7 +77,7 @@ async def stdio_connection(
     """
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
-    reading = asyncio.create_task(_read(source, max_line_bytes, to_server, outgoing.clone()))
+    reading = asyncio.create_task(_read(source, max_line_bytes, to_server, outgoing))
     writing = asyncio.create_task(_write(target, from_server, to_server))
     async with to_server, incoming, outgoing, from_server:
         try:
@@ -98,7 +98,7 @@ async def _read(
 ) -> None:
     framer = LineFramer(max_line_bytes)
     pieces = _Pieces(source)
-    async with to_server, outgoing:
+    async with to_server:
         while data := await pieces.next():
             try:
                 lines = framer.feed(data)

@@ -88,32 +88,23 @@ async def store_turn(
         StateUnavailable: The store did not come back within `STORE_SECONDS`.
     """
     deadline = time.monotonic() + STORE_SECONDS
+    at = change.messages[-1].created_at
     while True:
         try:
-            return await _append(store, request, hold, change, ttl, tried=tried)
+            try:
+                await store.append(
+                    request.principal, hold.session_id, request.turn_id, change, ttl, at
+                )
+            except SessionChanged:
+                if not (tried and await _is_stored(store, request.principal, hold, change)):
+                    raise
+            return
         except StateUnavailable as error:
             tried = True
             if time.monotonic() >= deadline:
                 # Generated and paid for already: the same request would pay again.
                 raise StateUnavailable(error.message, retryable=False) from error
             await asyncio.sleep(STORE_RETRY_SECONDS)
-
-
-async def _append(
-    store: SessionStore,
-    request: TurnRequest,
-    hold: SessionHold,
-    change: SessionAppend,
-    ttl: float,
-    *,
-    tried: bool,
-) -> None:
-    at = change.messages[-1].created_at
-    try:
-        await store.append(request.principal, hold.session_id, request.turn_id, change, ttl, at)
-    except SessionChanged:
-        if not (tried and await _is_stored(store, request.principal, hold, change)):
-            raise
 
 
 async def _is_stored(
